@@ -1,0 +1,86 @@
+"""The `gristmill` command: finds the sub-command, runs it, turns mistakes into one line each.
+
+Every sub-command lives with the code it drives, as a function that fills an argparse parser; its
+module is imported only when that sub-command is asked for, so that `gristmill --help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import signal
+import sys
+
+from research.errors import GristmillError
+
+# command: (module, help).  The module has a function of the command's name that takes the parser
+# and sets `run`, a function of the parsed arguments.
+COMMANDS = {
+    "corpora": ("research.corpora.commands", "list, build, import and show corpora"),
+    "vocab": ("research.registry.commands", "train, import and list vocabularies"),
+    "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
+    "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),
+    "batches": ("research.input_pipeline.commands", "decode the batch of a step"),
+    "verify": ("research.artefact_commands", "re-check every hash of an artefact"),
+    "bench": ("research.bench.commands", "measure speed and memory against named anchors"),
+}
+STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The whole parser, with the arguments of `command` alone filled in."""
+    parser = argparse.ArgumentParser(
+        prog="gristmill", description="A laboratory for language-model pre-training data."
+    )
+    parser.add_argument(
+        "--root", help="the data folder (default: $GRISTMILL_ROOT, else ./gristmill_data)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, text) in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        if name == command:
+            getattr(importlib.import_module(module), name)(sub)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns the exit status: 0 done, 1 refused, 2 wrong usage."""
+    argv = [spell(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    command = next((argument for argument in argv if argument in COMMANDS), None)
+    try:
+        args = build_parser(command).parse_args(argv)
+        if args.root:  # registered Tasks find their corpora and vocabularies by it too
+            os.environ["GRISTMILL_ROOT"] = args.root
+        return args.run(args) or 0
+    except GristmillError as error:
+        print(f"gristmill: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of our output went away: `gristmill … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"gristmill: {error.strerror}{where}; what was finished is kept: "
+            "mend the storage and run the same command again",
+            file=sys.stderr,
+        )
+    except KeyboardInterrupt:
+        print("gristmill: interrupted; run the same command again to go on", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return 1
+
+
+def spell(argument: str) -> str:
+    """Options may be written with underscores or hyphens: --gin_file is --gin-file."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
