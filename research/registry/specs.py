@@ -6,10 +6,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from research import artefacts
+from research.corpora.document import Corpus
+from research.errors import GristmillError
+from research.registry import modules as modules_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +41,12 @@ class VocabularySpec:
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessorSpec:
-    """A pure Python function `text -> text` (with keyword arguments), by its import path."""
+    """A pure Python function `text -> text` (with keyword arguments), by its import path.
 
-    function: str  # 'package.module:function'
+    In a Task that is not native it may be any step of the Task, which only SeqIO can run.
+    """
+
+    function: str  # 'package.module:function' or '/path/file.py:function'
     arguments: Mapping[str, Any]
     source_sha256: str
 
@@ -54,7 +63,7 @@ class TaskSpec:
       vocabulary: what tokenises.
       add_eos: whether every document ends with eos_id.
       domain_fields: a document's domain is its source followed by these fields of its meta.
-      validation_share: share of root ancestors whose documents are held out for validation.
+      validation_share: share of root ancestors whose documents are held out (splits.py).
       native: False if the Task has TensorFlow preprocessors, which only SeqIO itself can run.
     """
 
@@ -74,6 +83,8 @@ class TaskSpec:
         for name in ("name", "corpus", "native"):
             del fields[name]
         del fields["vocabulary"]["name"]
+        for preprocessor in fields["preprocessors"]:  # wherever its file lies
+            preprocessor["function"] = preprocessor["function"].rpartition(":")[2]
         return {"format": 1, **fields}
 
     @property
@@ -91,10 +102,104 @@ class MixtureSpec:
       tasks: by name, in the order of declaration.
       shares: of the tokens, relative (they need not sum to 1).  A share of None is the number of
         training tokens of the Task: the natural mixture.
-      modules: file and SHA-256 of the Python modules the registries were filled from.
+      modules: the user's Python modules the registries were filled from, as they were named.
+      sources: SHA-256 of the file of every module that decides what the mixture is.
     """
 
     name: str
     tasks: Mapping[str, TaskSpec]
     shares: Mapping[str, float | None]
-    modules: Mapping[str, str]
+    modules: tuple[str, ...]
+    sources: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The mixture as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> MixtureSpec:
+        """Inverse of `to_json`."""
+        tasks = {name: _task_from_json(task) for name, task in value["tasks"].items()}
+        return cls(value["name"], tasks, value["shares"], tuple(value["modules"]), value["sources"])
+
+
+def _task_from_json(value: Mapping[str, Any]) -> TaskSpec:
+    preprocessors = tuple(PreprocessorSpec(**step) for step in value["preprocessors"])
+    return TaskSpec(
+        **{
+            **value,
+            "preprocessors": preprocessors,
+            "vocabulary": VocabularySpec(**value["vocabulary"]),
+            "domain_fields": tuple(value["domain_fields"]),
+        }
+    )
+
+
+def load_mixture(root: Path, name: str, modules: Sequence[str] = ()) -> MixtureSpec:
+    """The plain description of a Mixture, or of a Task as a mixture of one.
+
+    It is read from `<root>/mixtures/<name>.json` while everything it was made from is unchanged:
+    the modules, the vocabulary, the corpora.  Else it is exported anew from SeqIO's registries,
+    which imports TensorFlow (some seconds), and written there.
+
+    Args:
+      root: the data root.
+      name: of a Mixture or Task.
+      modules: Python modules that define data, beside the shipped ones: dotted names or `.py`
+        files.  Those the file was last made with need not be named again.
+
+    Raises:
+      GristmillError: nothing of that name, or a definition, module, corpus or vocabulary at fault.
+    """
+    if not re.fullmatch(r"[\w.:#-]+", name):
+        raise GristmillError(f"mixture {name!r}: a name has letters, digits and '_ . : # -' only")
+    modules = [modules_lib.canonical_name(module) for module in modules]
+    path = root / "mixtures" / f"{name}.json"
+    written = _read_mixture(path)
+    if written is not None:
+        if set(modules) <= set(written.modules) and _is_current(root, written):
+            return written
+        remembered = [m for m in written.modules if modules_lib.module_sha256(m)]
+        modules = list(dict.fromkeys([*remembered, *modules]))
+
+    from research.registry import export
+
+    spec = export.export_mixture(root, name, modules)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    artefacts.write_json(path, spec.to_json())
+    return spec
+
+
+def _read_mixture(path: Path) -> MixtureSpec | None:
+    """A written mixture; None if there is none, or one this version cannot read."""
+    try:
+        return MixtureSpec.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_current(root: Path, spec: MixtureSpec) -> bool:
+    """Whether the modules, vocabularies and corpora are still what the mixture was made from."""
+    from research.registry import tokenizers
+
+    if any(modules_lib.module_sha256(module) != sha for module, sha in spec.sources.items()):
+        return False
+    try:
+        return all(
+            Corpus.open(root, task.corpus).manifest["fingerprint"] == task.corpus_fingerprint
+            and tokenizers.vocabulary_spec(root, task.vocabulary.name) == task.vocabulary
+            for task in spec.tasks.values()
+        )
+    except GristmillError:
+        return False  # the export then says what is missing
+
+
+def registered_names(modules: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """Names of all Tasks and of all Mixtures; imports TensorFlow.
+
+    Raises:
+      GristmillError: a module cannot be imported.
+    """
+    from research.registry import export
+
+    return export.registered_names(modules)
