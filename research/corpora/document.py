@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
 )
 ROW_GROUP_BYTES = 4 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
+MAX_QUARANTINED = 50_000  # a part, so that a wholly unusable input does not fill the memory
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,6 +137,10 @@ class Corpus:
         """File names of the Parquet parts, in order."""
         return self.manifest["parts"]
 
+    def part_documents(self, part: str) -> int:
+        """How many documents a part holds."""
+        return pq.read_metadata(self.folder / part).num_rows
+
     def documents(self, part: str | None = None) -> Iterator[Document]:
         """The documents of one part, or of all, in order.
 
@@ -183,6 +188,7 @@ def build_corpus(
     inputs: Sequence[Mapping[str, Any]] = (),
     tools: Sequence[str] = (),
     part_bytes: int = 64 << 20,
+    limit: int | None = None,
     progress: Callable[[Iterator], Any] = iter,
 ) -> Corpus:
     """Writes a corpus from its units, or goes on with one that was interrupted.
@@ -201,6 +207,7 @@ def build_corpus(
       inputs: the corpora or packages it is made from: name, version, fingerprint each.
       tools: distributions whose versions are worth recording.
       part_bytes: UTF-8 bytes of text after which a part is closed.
+      limit: stop after so many documents.
       progress: wraps the iterator of records, for a progress bar.
 
     Raises:
@@ -208,14 +215,11 @@ def build_corpus(
         another process builds it now.
     """
     folder = corpus_folder(root, name, version)
-    job = artefacts.fingerprint(
-        {"definition": definition, "part_bytes": part_bytes,
-         "units": [[unit.name, unit.identity] for unit in units]}
-    )  # fmt: skip
+    jobs = _jobs({"definition": definition, "part_bytes": part_bytes, "limit": limit}, units)
     with artefacts.exclusive(folder):
         if (folder / artefacts.MANIFEST).exists():
             corpus = Corpus(folder, artefacts.read_manifest(folder, "corpus", command))
-            if corpus.manifest["job"] != job:
+            if corpus.manifest["job"] != jobs[-1]:
                 raise GristmillError(
                     f"{folder} already holds a corpus made otherwise, by: "
                     f"{corpus.manifest['made_by']['command']}; give this one another name or "
@@ -223,19 +227,19 @@ def build_corpus(
                 )
             return corpus
         artefacts.remove_temporaries(folder)
-        finished = _resume(folder, job)
-        writer = _PartWriter(folder, job, part_bytes, finished)
+        finished = _resume(folder, jobs)
+        writer = _PartWriter(folder, units, jobs, part_bytes, limit, finished)
         writer.consume(progress(_remaining(units, finished)))
         states = writer.finished
         documents = sum(state["documents"] for state in states)
         quarantined = sum((Counter(state["quarantined"]) for state in states), Counter())
         if not documents:
-            reasons = ", ".join(f"{n} × {reason}" for reason, n in quarantined.most_common(3))
+            found = _describe_quarantine(folder, states, quarantined)
             for path in folder.glob("part-*.json"):  # nothing here is worth going on from
                 path.unlink()
             raise GristmillError(
                 f"corpus {name}: no usable document in {len(units)} input(s)"
-                + (f": {reasons}; see {folder}/quarantine-*.jsonl" if reasons else "")
+                + (f": {found}; see {folder}/quarantine-*.jsonl" if found else "")
             )
         parts = [state["part"] for state in states if state["documents"]]
         files = artefacts.describe_files(folder, [f for state in states for f in state["files"]])
@@ -246,7 +250,7 @@ def build_corpus(
             "licence": licence,
             "schema": SCHEMA.names,
             "fingerprint": artefacts.fingerprint([state["content"] for state in states]),
-            "job": job,
+            "job": jobs[-1],
             "documents": documents,
             "bytes": sum(state["bytes"] for state in states),
             "quarantined": dict(quarantined.most_common()),
@@ -265,16 +269,28 @@ def build_corpus(
         return Corpus(folder, manifest)
 
 
-def _resume(folder: Path, job: str) -> list[dict[str, Any]]:
+def _jobs(settings: Mapping[str, Any], units: Sequence[Unit]) -> list[str]:
+    """For each unit the fingerprint of the settings and of all units up to it.
+
+    A part stays valid while that of the unit it ends in does: a later file may be fetched again.
+    """
+    jobs = [artefacts.fingerprint(settings)]
+    for unit in units:
+        jobs.append(artefacts.fingerprint([jobs[-1], unit.name, unit.identity]))
+    return jobs[1:] or jobs
+
+
+def _resume(folder: Path, jobs: Sequence[str]) -> list[dict[str, Any]]:
     """The states of the parts an interrupted build of the same job has finished.
 
-    Parts of another job (an input or an option has changed since) are deleted: nothing was
-    published of them.
+    Parts made from an input that has changed since, or with other options, are deleted: nothing
+    was published of them.
     """
     states: list[dict[str, Any]] = []
     while (path := folder / f"part-{len(states):05d}.json").exists():
         state = json.loads(path.read_text(encoding="utf-8"))
-        if state["job"] != job:
+        unit = state["next"][0]
+        if unit >= len(jobs) or state["job"] != jobs[unit]:
             break
         states.append(state)
     keep = {file for state in states for file in state["files"]}
@@ -283,6 +299,20 @@ def _resume(folder: Path, job: str) -> list[dict[str, Any]]:
         if path.name not in keep:
             path.unlink()
     return states
+
+
+def _describe_quarantine(
+    folder: Path, states: Sequence[Mapping[str, Any]], quarantined: Counter[str]
+) -> str:
+    """The commonest reasons and the first case, for the error that nothing was usable."""
+    files = [file for state in states for file in state["files"] if file.endswith(".jsonl")]
+    if not files:
+        return ""
+    with open(folder / files[0], encoding="utf-8") as lines:
+        first = json.loads(next(lines))
+    reasons = ", ".join(f"{n} × {reason}" for reason, n in quarantined.most_common(3))
+    excerpt = " ".join(first["excerpt"].split())[:200]
+    return f"{reasons}; the first at {first['where']} ({excerpt})"
 
 
 def _remaining(
@@ -301,10 +331,19 @@ class _PartWriter:
     """Collects documents into Parquet parts, each with the state of the stream behind it."""
 
     def __init__(
-        self, folder: Path, job: str, part_bytes: int, finished: list[dict[str, Any]]
+        self,
+        folder: Path,
+        units: Sequence[Unit],
+        jobs: Sequence[str],
+        part_bytes: int,
+        limit: int | None,
+        finished: list[dict[str, Any]],
     ) -> None:
-        self.folder, self.job, self.part_bytes, self.finished = folder, job, part_bytes, finished
-        self.ids = set()
+        self.folder, self.units, self.jobs = folder, units, jobs
+        self.part_bytes, self.finished = part_bytes, finished
+        self.wanted = float("inf") if limit is None else limit
+        self.wanted -= sum(state["documents"] for state in finished)
+        self.ids: set[int] = set()
         for state in finished:
             if state["documents"]:
                 for batch in read_batches(folder / state["part"], ["id"]):
@@ -313,7 +352,7 @@ class _PartWriter:
     def consume(self, stream: Iterator[tuple[int, int, Document | Quarantined]]) -> None:
         """Writes the whole stream; an error in it leaves the parts finished so far."""
         stream = iter(stream)
-        while (first := next(stream, None)) is not None:
+        while self.wanted > 0 and (first := next(stream, None)) is not None:
             self._write_part(itertools.chain([first], stream))
 
     def _write_part(self, stream: Iterator[tuple[int, int, Document | Quarantined]]) -> None:
@@ -331,9 +370,11 @@ class _PartWriter:
             for unit, record, item in stream:
                 next_record = [unit, record + 1]
                 if isinstance(item, Document):
-                    item, text_bytes = self._check(item)
+                    item, text_bytes = self._check(item, self.units[unit].name)
                 if isinstance(item, Quarantined):
                     bad.append(item)
+                    if len(bad) >= MAX_QUARANTINED:
+                        break
                     continue
                 row = (item.id, item.text, item.source, json.dumps(item.meta, sort_keys=True),
                        list(item.parents), list(item.roots))  # fmt: skip
@@ -345,7 +386,7 @@ class _PartWriter:
                 if rows_bytes >= ROW_GROUP_BYTES:
                     parquet.write_table(_as_table(rows))
                     rows, rows_bytes = [], 0
-                if size >= self.part_bytes:
+                if size >= self.part_bytes or documents >= self.wanted:
                     break
             if rows:
                 parquet.write_table(_as_table(rows))
@@ -359,7 +400,7 @@ class _PartWriter:
                     file.write(json.dumps(dataclasses.asdict(item)) + "\n")
             files.append(quarantine)
         state = {
-            "job": self.job,
+            "job": self.jobs[next_record[0]],
             "part": part,
             "files": files,
             "documents": documents,
@@ -370,13 +411,16 @@ class _PartWriter:
         }
         artefacts.write_json(self.folder / f"part-{number:05d}.json", state)
         self.finished.append(state)
+        self.wanted -= documents
 
-    def _check(self, document: Document) -> tuple[Document | Quarantined, int]:
+    def _check(self, document: Document, unit: str) -> tuple[Document | Quarantined, int]:
         """The document and its UTF-8 length, or the reason why it cannot be kept."""
+        text_bytes = 0
         try:
             text_bytes = len(document.text.encode())
+            "".join((document.id, *document.parents, *document.roots)).encode()
         except UnicodeEncodeError:
-            reason, text_bytes = "text is not valid Unicode (lone surrogate)", 0
+            reason = "not valid Unicode (lone surrogate)"
         else:
             key = _id_hash(document.id)
             if not document.text.strip():
@@ -388,8 +432,11 @@ class _PartWriter:
             else:
                 self.ids.add(key)
                 return document, text_bytes
-        excerpt = document.text[:200].encode(errors="replace").decode()
-        return Quarantined(reason, document.id, excerpt), text_bytes
+        where, excerpt = (
+            text.encode(errors="replace").decode()
+            for text in (f"{unit}: {document.id}", document.text[:200])
+        )
+        return Quarantined(reason, where, excerpt), 0
 
 
 def _as_table(rows: list[tuple]) -> pa.Table:

@@ -1,0 +1,247 @@
+"""Input files by address: glob patterns, local or remote, compressed or not.
+
+Every address that `fsspec` knows is understood (`hf://`, `gs://`, `s3://`, `https://`, …); a file's
+compression follows from its suffix.  Names given to files never hold machine-absolute paths,
+credentials or query strings, since they end up in ids and manifests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import lzma
+import os
+import posixpath
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import fsspec
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
+
+from research.errors import GristmillError
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+# small, because what a damaged file holds before the damage is lost by the buffer
+BUFFER_BYTES = 64 << 10
+_CHECKSUMS = ("etag", "ETag", "md5Hash", "crc32c", "blob_id", "xet_hash", "last_modified", "mtime")
+
+
+@dataclasses.dataclass(frozen=True)
+class InputFile:
+    """A file to read.
+
+    Attributes:
+      fs: the file system it lies on.
+      path: its path there.
+      name: relative to the folder all files of the corpus lie in.
+      identity: size and time of change, or what checksum a remote system offers.
+      size: bytes on disk.
+    """
+
+    fs: fsspec.AbstractFileSystem
+    path: str
+    name: str
+    identity: Any
+    size: int | None
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: an address without credentials."""
+        return redact(str(self.fs.unstrip_protocol(self.path)).removeprefix("file://"))
+
+    @property
+    def remote(self) -> bool:
+        """Whether every read is a request to another machine."""
+        return not isinstance(self.fs, LocalFileSystem)
+
+    @property
+    def suffixes(self) -> tuple[str, str | None]:
+        """The suffix that tells the format, and the compression (None for none)."""
+        path = PurePosixPath(self.name.lower())
+        if (compression := COMPRESSIONS.get(path.suffix)) is None:
+            return path.suffix, None
+        return path.with_suffix("").suffix, compression
+
+    def open_raw(self) -> BinaryIO:
+        """Opens the file as it is stored.
+
+        Raises:
+          GristmillError: it cannot be opened; reading from it raises the same.
+        """
+        try:
+            return _Guarded(self.fs.open(self.path, "rb"), self.shown)
+        except Exception as error:  # a remote file system raises what it likes
+            raise GristmillError(f"{self.shown} cannot be opened: {one_line(error)}") from None
+
+    def open(self) -> BinaryIO:
+        """Opens the file decompressed, reading no more than asked for.
+
+        Raises:
+          GristmillError: it cannot be opened or read.  Damaged compression raises OSError, EOFError
+            or lzma.LZMAError while reading.
+        """
+        raw, compression = self.open_raw(), self.suffixes[1]
+        if compression is None:
+            return io.BufferedReader(raw, BUFFER_BYTES)
+        if compression == "xz":
+            return lzma.open(raw)
+        stored = pa.PythonFile(raw, mode="r")
+        return io.BufferedReader(pa.CompressedInputStream(stored, compression), BUFFER_BYTES)
+
+
+class _Guarded(io.RawIOBase):
+    """A stored file whose faults are the user's errors, so that they are never taken for damage."""
+
+    def __init__(self, file: BinaryIO, shown: str) -> None:
+        self._file, self._shown = file, shown
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except Exception as error:
+            raise GristmillError(
+                f"reading {self._shown} broke off: {one_line(error)}; run the same command again"
+            ) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def redact(address: str) -> str:
+    """The address or command without credentials: user information and query strings."""
+    address = re.sub(r"(\w://)[^/@\s]+@", r"\1", address)
+    # a question mark without "=" is a wildcard
+    return re.sub(r"(\w://[^\s?'\"]*)\?[^\s'\"]*=[^\s'\"]*", r"\1", address)
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception of a library says, in one line without credentials."""
+    lines = str(error).strip().splitlines()
+    return redact(lines[0][:300]) if lines else type(error).__name__
+
+
+def file_system(address: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of an address, and the path there.
+
+    Raises:
+      GristmillError: the protocol is unknown or its package is missing.
+    """
+    try:
+        return fsspec.core.url_to_fs(address, **options)
+    except ImportError as error:
+        raise GristmillError(f"{redact(address)}: {one_line(error)}") from None
+    except ValueError as error:
+        raise GristmillError(f"{redact(address)}: no such address ({one_line(error)})") from None
+
+
+def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[InputFile]:
+    """The files of glob patterns, folders and single addresses; each pattern's files sorted.
+
+    Args:
+      patterns: addresses; `*`, `**`, `?` and `[…]` are wildcards.  A folder stands for the files
+        below it, hidden ones left out.
+      suffixes: what files of a folder must end with, compression aside; empty for anything.
+
+    Raises:
+      GristmillError: a pattern matches nothing or cannot be listed.
+    """
+    found: dict[tuple[str, str], tuple[Any, dict]] = {}
+    bases: dict[str, list[str]] = {}
+    for pattern in patterns:
+        fs, path = file_system(pattern)
+        protocol = str(fs.protocol)
+        try:
+            base, listed = _list(fs, path.rstrip("/"), suffixes)
+        except Exception as error:  # a remote file system raises what it likes
+            raise GristmillError(f"{redact(pattern)} cannot be listed: {one_line(error)}") from None
+        if not listed:
+            wanted = f" ({', '.join(suffixes)})" if suffixes and fs.isdir(path) else ""
+            raise GristmillError(f"no file{wanted} matches {redact(pattern)}")
+        bases.setdefault(protocol, []).append(base)
+        for path in sorted(listed):
+            found.setdefault((protocol, path), (fs, listed[path]))
+    common = {protocol: redact(_common(paths)) for protocol, paths in bases.items()}
+    files, times = [], {}
+    for (protocol, path), (fs, info) in found.items():
+        name = redact(path).removeprefix(common[protocol]).lstrip("/")
+        times[name] = times.get(name, 0) + 1
+        if times[name] > 1:
+            name = f"{name}~{times[name]}"
+        files.append(InputFile(fs, path, name, identity(fs, path, info), info.get("size")))
+    return files
+
+
+def identity(fs: fsspec.AbstractFileSystem, path: str, info: dict[str, Any]) -> Any:
+    """What tells that a file is still the one read before."""
+    if isinstance(fs, LocalFileSystem):
+        status = os.stat(path)
+        return [status.st_size, status.st_mtime_ns]
+    return [info.get("size"), *(f"{key}={info[key]}" for key in _CHECKSUMS if info.get(key))]
+
+
+def stored_identity(address: str) -> Any:
+    """`identity` of a single address."""
+    fs, path = file_system(address)
+    return identity(fs, path, fs.info(path))
+
+
+def _list(
+    fs: fsspec.AbstractFileSystem, path: str, suffixes: Sequence[str]
+) -> tuple[str, dict[str, dict]]:
+    """The fixed folder of a pattern, and the files it matches."""
+    wild = re.search(r"[*?\[]", path)
+    if isinstance(fs, LocalFileSystem) and os.path.exists(path):
+        wild = None  # a real file whose name holds a bracket
+    try:
+        info = {} if wild else fs.info(path)
+    except FileNotFoundError:
+        info = {}
+    if info.get("type") == "file":
+        return posixpath.dirname(path), {path: info}
+    if info.get("type") == "directory":
+        below = fs.find(path, detail=True)
+        return path, {
+            name: below[name]
+            for name in below
+            if _visible(name.removeprefix(path)) and _fits(name, suffixes)
+        }
+    matched = fs.glob(path, detail=True) if wild else {}
+    files = {name: info for name, info in matched.items() if info["type"] == "file"}
+    return path[: wild.start() if wild else None].rpartition("/")[0], files
+
+
+def _common(folders: Sequence[str]) -> str:
+    """The deepest folder all others lie in (`posixpath.commonpath` breaks URLs)."""
+    columns = zip(*(folder.split("/") for folder in folders), strict=False)
+    same = itertools.takewhile(lambda column: len(set(column)) == 1, columns)
+    return "/".join(column[0] for column in same)
+
+
+def _visible(path: str) -> bool:
+    return not any(part.startswith(".") for part in path.split("/"))
+
+
+def _fits(path: str, suffixes: Sequence[str]) -> bool:
+    for compression in COMPRESSIONS:
+        path = path.removesuffix(compression)
+    return not suffixes or path.endswith(tuple(suffixes))
