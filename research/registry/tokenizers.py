@@ -59,7 +59,9 @@ class Tokenizer(abc.ABC):
 class SentencePieceTokenizer(Tokenizer):
     """A SentencePiece model (https://arxiv.org/abs/1808.06226).
 
-    SentencePiece writes a space as U+2581, so a text's own U+2581 comes back as a space.
+    SentencePiece writes a space as U+2581, so a text's own U+2581 comes back as a space.  Its
+    release must be before 0.2.2, which breaks ties between equally likely pieces otherwise than
+    TensorFlow Text, hence SeqIO, does.
     """
 
     def __init__(self, spec: VocabularySpec, processor: Any) -> None:
@@ -67,7 +69,8 @@ class SentencePieceTokenizer(Tokenizer):
         self.processor = processor
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        return self.processor.Encode(list(texts), num_threads=1, return_type="numpy")
+        batch = self.processor.Encode(list(texts), num_threads=1)
+        return [np.array(ids, np.int32) for ids in batch]
 
     def decode(self, ids: Iterable[int]) -> str:
         return self.processor.Decode([int(id) for id in ids])
