@@ -96,6 +96,15 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def exclusive_all(folders: list[Path]) -> Iterator[None]:
+    """Holds the locks of several folders."""
+    with contextlib.ExitStack() as stack:
+        for folder in sorted(folders):
+            stack.enter_context(exclusive(folder))
+        yield
+
+
 def describe_files(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """The `files` entry of a manifest: bytes and SHA-256 of each named file of `folder`."""
     return {
