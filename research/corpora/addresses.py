@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from research.errors import GristmillError
 
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2", ".xz": "xz"}
 # small, because what a damaged file holds before the damage is lost by the buffer
 BUFFER_BYTES = 64 << 10
 _CHECKSUMS = ("etag", "ETag", "md5Hash", "crc32c", "blob_id", "xet_hash", "last_modified", "mtime")
@@ -173,7 +173,10 @@ def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[InputF
         try:
             base, listed = _list(fs, path.rstrip("/"), suffixes)
         except Exception as error:  # a remote file system raises what it likes
-            raise GristmillError(f"{redact(pattern)} cannot be listed: {one_line(error)}") from None
+            raise GristmillError(
+                f"{redact(pattern)} cannot be listed ({one_line(error)}); check the address, the "
+                "network and, where access is granted by request, your login"
+            ) from None
         if not listed:
             wanted = f" ({', '.join(suffixes)})" if suffixes and fs.isdir(path) else ""
             raise GristmillError(f"no file{wanted} matches {redact(pattern)}")

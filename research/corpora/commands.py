@@ -195,10 +195,11 @@ def _command(args: argparse.Namespace) -> str:
     words = ["gristmill", "corpora", "import", args.name, "--format", args.format]
     for path in args.path:
         words += ["--path", redact(path)]
-    for option in ("licence", "version", "text_field", "id_field", "meta_fields", "parents_field",
-                   "parent_corpora", "split", "limit"):  # fmt: skip
-        value = getattr(args, option)
-        if value is not None:
+    defaults = {"licence": None, "version": "1", "text_field": "text", "id_field": None,
+                "meta_fields": None, "parents_field": None, "parent_corpora": None,
+                "split": "train", "limit": None}  # fmt: skip
+    for option, default in defaults.items():
+        if (value := getattr(args, option)) != default:
             words += [f"--{option.replace('_', '-')}", str(value)]
     return shlex.join(words + ["--keep-damaged"] * args.keep_damaged)
 

@@ -300,11 +300,6 @@ def _tfds_shards(
     path: str, split: str, fields: Fields
 ) -> list[tuple[str, str, Any, Callable[[], Records]]]:
     """Name, address, identity and records of every shard of a prepared TFDS dataset."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
     fs, folder = file_system(os.path.expanduser(path))
     if not fs.exists(f"{folder}/dataset_info.json"):
         prepared = [name.rpartition("/")[0] for name in fs.glob(f"{folder}/**/dataset_info.json")]
@@ -312,9 +307,14 @@ def _tfds_shards(
             found = ", ".join(sorted(prepared)) or "none"
             raise GristmillError(
                 f"{path} is not the folder of one prepared TFDS dataset (with its "
-                f"dataset_info.json); below it: {found}"
+                f"dataset_info.json, as `tfds build` leaves it); below it: {found}"
             )
         folder = prepared[0]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
     try:
         builder = tfds.builder_from_directory(fs.unstrip_protocol(folder).removeprefix("file://"))
         splits, features = builder.info.splits, list(builder.info.features.keys())
@@ -336,7 +336,7 @@ def _tfds_shards(
             for number, record in enumerate(tfds.as_numpy(dataset), start=1):
                 yield number, _from_numpy(record)
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            raise OSError(one_line(error)) from None
+            raise OSError(error.message.rpartition("}} ")[2].partition(" [Op:")[0]) from None
 
     return [
         (os.path.basename(file), str(file), stored_identity(str(file)), lambda i=i: read(i))

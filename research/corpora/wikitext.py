@@ -109,8 +109,8 @@ def _render_template(node: nodes.Template) -> str:
 def _tidy(text: str) -> str:
     text = STRAY.sub("", text)
     text = re.sub(r"\(\s*[,;:–]?\s*\)", "", text)  # what templates left behind
-    text = re.sub(r"\(\s*[;,]\s*", "(", text)
-    text = re.sub(r"[;,]\s*\)", ")", text)
+    text = re.sub(r"\((?:\s*[;,])+\s*", "(", text)
+    text = re.sub(r"(?:[;,]\s*)+\)", ")", text)
     text = re.sub(r"[ \t\xa0]+", " ", text)
     text = re.sub(r" +([,.;:)])", r"\1", text)
     lines = [line.strip() for line in text.split("\n")]
