@@ -1,0 +1,33 @@
+# Everything runs from .venv, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+# packages read for the real text in them, never imported: their own dependencies are not needed
+SAMPLES := botocore formasaurus gensim reasoning-gym
+SHOWN := --tokens 10M --length 512 --batch 32
+
+.PHONY: demo test test-slow lint clean
+
+demo: .venv/installed
+	$(BIN)/gristmill corpora build web_sample wiki_sample code_sample math_sample docs_sample
+	$(BIN)/gristmill vocab train --corpora wiki_sample,code_sample --size 8192 --name demo_8k
+	$(BIN)/gristmill cache demo
+	$(BIN)/gristmill mixture show demo $(SHOWN)
+	$(BIN)/gristmill batches demo $(SHOWN) --step 100 --rows 2
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gristmill needs Python 3.11 or later")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps $(SAMPLES)
+	touch $@
+
+clean:
+	rm -rf .venv gristmill_data
