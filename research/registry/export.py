@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import functools
 import inspect
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -283,7 +284,9 @@ def seqio_token_stream(
     """
     registered_names(user_modules)
     task = seqio.TaskRegistry.get(task_name)
-    with _data_root(root):  # all files are looked up while the dataset is being made
+    # all files are looked up while the dataset is being made; SentencePiece logs then and at the
+    # first document that it normalises nothing
+    with _data_root(root), stderr_withheld():
         shard = None
         if part is not None:
             parts = list(task.source.list_shards(split))
@@ -304,11 +307,12 @@ def seqio_token_stream(
     text_key = f"{TARGETS}_pretokenized"
     wanted = [key for key in ("id", TARGETS, text_key) if key in dataset.element_spec]
     dataset = dataset.map(lambda example: {key: example[key] for key in wanted})
+    examples = dataset.as_numpy_iterator()
     last = None
     try:
-        with stderr_withheld():  # SentencePiece logs to it that it normalises nothing
-            examples = dataset.as_numpy_iterator()
-        for example in examples:
+        with stderr_withheld():
+            first = next(examples, None)
+        for example in itertools.chain([] if first is None else [first], examples):
             last = example["id"].decode()
             text = example[text_key].decode() if text_key in example else None
             yield SeqioDocument(last, example[TARGETS], text)

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def stderr_withheld() -> Iterator[None]:
     """Keeps what is written to descriptor 2 back, and shows it only if the block raises."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as withheld:

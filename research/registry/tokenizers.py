@@ -229,7 +229,12 @@ def load_tokenizer(root: Path, name: str) -> Tokenizer:
     if settings.kind == "sentencepiece":
         return SentencePieceTokenizer(spec, sentencepiece_processor(model, where))
     if settings.kind == "hf":
-        return HfTokenizer(spec, hf_tokenizer(model, where))
+        tokenizer = hf_tokenizer(model, where)
+        added = tokenizer.get_added_tokens_decoder()
+        mine = {spec.eos_id, spec.bos_id, spec.pad_id} & set(added)
+        # a file may hold them as ordinary added tokens, which text that spells them would become
+        tokenizer.add_special_tokens([added[id].content for id in mine])
+        return HfTokenizer(spec, tokenizer)
     return TiktokenTokenizer(spec, tiktoken_encoding(model, settings, where))
 
 

@@ -131,7 +131,11 @@ class TokenizerVocabulary(seqio.Vocabulary):
         return self.tokenizer.decode(ids)
 
     def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
-        ids = tf.numpy_function(lambda text: self.tokenizer.encode(text.decode()), [s], tf.int32)
+        def encode(text: bytes | np.ndarray) -> np.ndarray:
+            text = text if isinstance(text, bytes) else text.item()  # an array when run eagerly
+            return self.tokenizer.encode(text.decode())
+
+        ids = tf.numpy_function(encode, [tf.convert_to_tensor(s)], tf.int32)
         return tf.ensure_shape(ids, [None])
 
     def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
