@@ -25,7 +25,6 @@ from fsspec.implementations.local import LocalFileSystem
 from research.errors import GristmillError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2", ".xz": "xz"}
-# small, because what a damaged file holds before the damage is lost by the buffer
 BUFFER_BYTES = 64 << 10
 _CHECKSUMS = ("etag", "ETag", "md5Hash", "crc32c", "blob_id", "xet_hash", "last_modified", "mtime")
 
@@ -89,8 +88,8 @@ class InputFile:
             return io.BufferedReader(raw, BUFFER_BYTES)
         if compression == "xz":
             return lzma.open(raw)
-        stored = pa.PythonFile(raw, mode="r")
-        return io.BufferedReader(pa.CompressedInputStream(stored, compression), BUFFER_BYTES)
+        stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression)
+        return io.BufferedReader(_Decompressed(stream), BUFFER_BYTES)
 
 
 class _Guarded(io.RawIOBase):
@@ -124,6 +123,37 @@ class _Guarded(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._file.close()
+        super().close()
+
+
+class _Decompressed(io.RawIOBase):
+    """Hands out all that precedes the damage of a compressed stream before it raises."""
+
+    PIECE = 4 << 10  # a read that fails loses what it had decompressed: read little at a time
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream, self._error = stream, None
+
+    def readinto(self, buffer: Any) -> int:
+        if self._error:
+            raise self._error
+        done, view = 0, memoryview(buffer)
+        try:
+            while piece := self._stream.read(min(self.PIECE, len(view) - done)):
+                view[done : done + len(piece)] = piece
+                done += len(piece)
+        except OSError as error:
+            if not done:
+                raise
+            self._error = error
+        return done
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
         super().close()
 
 

@@ -115,7 +115,7 @@ _STACK = Fields(
 
 _ENTRIES = [
     _sample("web_sample", "MIT (collection); pages © their authors", 954, 6_594_343),
-    _sample("wiki_sample", "CC-BY-SA-3.0", 106, 2_847_265),
+    _sample("wiki_sample", "CC-BY-SA-3.0", 106, 2_847_284),
     _sample("code_sample", "PSF-2.0", None, None),
     _sample("math_sample", "Apache-2.0", 6_800, 3_410_636),
     _sample("docs_sample", "Apache-2.0", 6_002, 7_516_130),

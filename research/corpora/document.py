@@ -7,6 +7,7 @@ that an interrupted build goes on after the last finished part.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -138,8 +139,13 @@ class Corpus:
         return self.manifest["parts"]
 
     def part_documents(self, part: str) -> int:
-        """How many documents a part holds."""
-        return pq.read_metadata(self.folder / part).num_rows
+        """How many documents a part holds.
+
+        Raises:
+          GristmillError: the part is missing or damaged.
+        """
+        with _readable(self.folder / part):
+            return pq.read_metadata(self.folder / part).num_rows
 
     def documents(self, part: str | None = None) -> Iterator[Document]:
         """The documents of one part, or of all, in order.
@@ -166,9 +172,14 @@ def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]
     Raises:
       GristmillError: the part is missing or damaged.
     """
+    with _readable(path), pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=512, columns=list(columns))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=512, columns=list(columns))
+        yield
     except (pa.ArrowException, OSError) as error:
         raise GristmillError(
             f"{path} is missing or damaged ({str(error).splitlines()[0]}); "
@@ -242,7 +253,7 @@ def build_corpus(
                 + (f": {found}; see {folder}/quarantine-*.jsonl" if found else "")
             )
         parts = [state["part"] for state in states if state["documents"]]
-        files = artefacts.describe_files(folder, [f for state in states for f in state["files"]])
+        files = {name: facts for state in states for name, facts in state["files"].items()}
         manifest = {
             "kind": "corpus",
             "name": name,
@@ -283,14 +294,19 @@ def _jobs(settings: Mapping[str, Any], units: Sequence[Unit]) -> list[str]:
 def _resume(folder: Path, jobs: Sequence[str]) -> list[dict[str, Any]]:
     """The states of the parts an interrupted build of the same job has finished.
 
-    Parts made from an input that has changed since, or with other options, are deleted: nothing
-    was published of them.
+    Parts made from an input that has changed since, or with other options, or damaged, are
+    deleted with all that follow: nothing was published of them.
     """
     states: list[dict[str, Any]] = []
     while (path := folder / f"part-{len(states):05d}.json").exists():
         state = json.loads(path.read_text(encoding="utf-8"))
         unit = state["next"][0]
         if unit >= len(jobs) or state["job"] != jobs[unit]:
+            break
+        names = list(state["files"])
+        if not all((folder / name).exists() for name in names):
+            break
+        if artefacts.describe_files(folder, names) != state["files"]:
             break
         states.append(state)
     keep = {file for state in states for file in state["files"]}
@@ -402,7 +418,7 @@ class _PartWriter:
         state = {
             "job": self.jobs[next_record[0]],
             "part": part,
-            "files": files,
+            "files": artefacts.describe_files(self.folder, files),
             "documents": documents,
             "bytes": size,
             "content": content.hexdigest(),

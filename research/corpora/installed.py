@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import gzip
 import importlib.util
-import io
 import json
 import os
 import platform
@@ -120,7 +119,7 @@ def _web(name: str, folder: Path) -> list[Unit]:
                     body=(folder / "data" / page).read_bytes(),
                 )
             archive.seek(0)
-            for number, record in read_warc(io.BufferedReader(archive, 1 << 20)):
+            for number, record in read_warc(archive):
                 page = pages[number - 1]
                 id = f"{name}/{page}"
                 yield to_document(record, Fields(meta=("url",)), name, page, id, None)

@@ -17,7 +17,7 @@ HTML_TYPES = ("text/html", "application/xhtml+xml")
 _TOO_LARGE = f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB"
 
 
-def read_warc(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
+def read_warc(stream: io.BufferedIOBase) -> Iterator[tuple[int, Record]]:
     """The text of every HTML response of a WARC; other responses are `Bad`.
 
     Records that are no captured resource (requests, metadata, revisits) only count in the number.
@@ -27,32 +27,31 @@ def read_warc(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
     """
     kinds = WarcRecordType.response | WarcRecordType.resource
     for number, record in _records(stream, kinds):
-        if isinstance(record, Bad):
-            yield number, record
-            continue
-        url = record.headers.get("WARC-Target-URI")
+        yield number, record if isinstance(record, Bad) else _html_record(record)
+
+
+def _html_record(record: WarcRecord) -> Record:
+    url = record.headers.get("WARC-Target-URI") or ""
+    content_type, charset = record.headers.get("Content-Type"), None
+    try:
         if record.is_http:
             record.parse_http(auto_decode="all")
             status = record.http_headers.status_code
             if status is None or not 200 <= status < 300:
-                yield number, Bad(f"HTTP status {status}", url or "")
-                continue
+                return Bad(f"HTTP status {status}", url)
             content_type, charset = record.http_content_type, record.http_charset
-        else:
-            content_type, charset = record.headers.get("Content-Type"), None
         content_type = (content_type or "none").partition(";")[0].strip().lower()
         if content_type not in HTML_TYPES:
-            yield number, Bad(f"not HTML but {content_type}", url or "")
-            continue
-        body = record.reader.read(MAX_DOCUMENT_BYTES + 1)  # it may have been compressed
-        if len(body) > MAX_DOCUMENT_BYTES:
-            yield number, Bad(_TOO_LARGE, url or "")
-            continue
-        html = decode_html(body, charset)
-        yield number, _fields(record, extract_plain_text(html, preserve_formatting=True))
+            return Bad(f"not HTML but {content_type}", url)
+        body = record.reader.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:  # the record is whole: the server sent it so
+        return Bad("HTTP response that cannot be decoded", f"{url} {error}")
+    if len(body) > MAX_DOCUMENT_BYTES:
+        return Bad(_TOO_LARGE, url)
+    return _fields(record, extract_plain_text(decode_html(body, charset), preserve_formatting=True))
 
 
-def read_wet(stream: BinaryIO) -> Iterator[tuple[int, Record]]:
+def read_wet(stream: io.BufferedIOBase) -> Iterator[tuple[int, Record]]:
     """The conversion records of a WET file: text extracted by the crawler.
 
     Raises:
@@ -76,7 +75,7 @@ def decode_html(body: bytes, charset: str | None) -> str:
         return bytes_to_str(body, detect_encoding(body))
 
 
-def _records(stream: BinaryIO, kinds: int) -> Iterator[tuple[int, WarcRecord | Bad]]:
+def _records(stream: io.BufferedIOBase, kinds: int) -> Iterator[tuple[int, WarcRecord | Bad]]:
     # The stream comes decompressed: fastwarc's own decompression takes a truncated file for a
     # finished one.  For the same reason every record is checked for its full length.
     tail = _Tail(stream)
@@ -102,18 +101,19 @@ def _records(stream: BinaryIO, kinds: int) -> Iterator[tuple[int, WarcRecord | B
 
 
 class _Tail:
-    """Passes a stream on and remembers its last bytes."""
+    """Passes a stream on and remembers its position and last bytes."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.last = stream, b""
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream, self._position, self.last = stream, 0, b""
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+        data = self._stream.read1(size)  # what precedes damage comes out before it raises
+        self._position += len(data)
         self.last = (self.last + data[-4:])[-4:]
         return data
 
     def tell(self) -> int:
-        return self._stream.tell()
+        return self._position
 
     def close(self) -> None:
         self._stream.close()
@@ -151,4 +151,4 @@ def write_response(
         record.headers[header] = value
     record.is_http = True
     record.set_bytes_content(http.encode() + body)
-    record.write(io.BufferedWriter(out) if isinstance(out, io.RawIOBase) else out)
+    record.write(out)

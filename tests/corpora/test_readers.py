@@ -1,0 +1,212 @@
+"""Every format's reader on small real text, by way of `gristmill corpora import`."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from research.corpora.web_archives import write_response
+
+POEM = [
+    {"id": "a", "content": {"text": "Tyger Tyger, burning bright,"}, "year": 1794, "tags": ["x"]},
+    {"id": "b", "content": {"text": "In the forests of the night;"}, "year": 1794, "tags": []},
+    {"id": "c", "content": {"text": "Was für ein Auge, 何の手が?"}, "year": 1795, "tags": []},
+]
+LINES = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in POEM).encode()
+COMPRESS = {
+    "": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress,
+    ".zst": zstandard.compress, ".zstd": lambda data: zstandard.compress(data[:50]) +
+    zstandard.compress(data[50:]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_jsonl(gristmill, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"poem.jsonl{suffix}"
+    path.write_bytes(COMPRESS[suffix](LINES))
+    options = ("--text-field", "content.text", "--meta-fields", "year,tags")
+    assert gristmill.import_("poem", "jsonl", "--path", path, *options)[0] == 0
+    documents = gristmill.documents("poem")
+    assert [document.text for document in documents] == [r["content"]["text"] for r in POEM]
+    assert documents[0].meta == {"year": 1794, "tags": ["x"]}
+    assert documents[0].source == "poem"
+    assert documents[2].id == f"poem/poem.jsonl{suffix}#3"
+
+
+def test_ids_trace_to_file_and_line_and_never_to_the_machine(gristmill, tmp_path: Path) -> None:
+    for name in ("b/2.jsonl", "a/1.jsonl", "a/.hidden.jsonl", "a/notes.txt"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(b"\n" + LINES)
+    options = ("--text-field", "content.text")
+    by_glob = gristmill.import_("glob", "jsonl", "--path", tmp_path / "data/*/?.jsonl", *options)
+    by_folder = gristmill.import_("folder", "jsonl", "--path", tmp_path / "data", *options)
+    assert by_glob[0] == by_folder[0] == 0
+    expected = [f"{name}#{line}" for name in ("a/1.jsonl", "b/2.jsonl") for line in (2, 3, 4)]
+    for corpus in ("glob", "folder"):
+        ids = [document.id for document in gristmill.documents(corpus)]
+        assert ids == [f"{corpus}/{place}" for place in expected]
+
+
+def test_id_field_and_plain_values_as_meta(gristmill, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(LINES)
+    options = ("--text-field", "content.text", "--id-field", "id", "--limit", "2")
+    gristmill.import_("x", "jsonl", "--path", tmp_path / "x.jsonl", *options)
+    documents = gristmill.documents("x")
+    assert [(document.id, document.meta) for document in documents] == [
+        ("a", {"year": 1794}),
+        ("b", {"year": 1794}),
+    ]
+
+
+def test_parquet_local_and_by_address(gristmill, tmp_path: Path) -> None:
+    table = pa.table({
+        "text": pa.array([record["content"]["text"] for record in POEM]),
+        "url": [f"https://example.org/{i}" for i in range(3)],
+        "scores": [[0.5], [0.25], []],
+    })  # fmt: skip
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=2)
+    (tmp_path / "x.parquet").write_bytes(buffer.getvalue())
+    fsspec.filesystem("memory").pipe("/bucket/x.parquet", buffer.getvalue())
+    for name, path in (("local", tmp_path / "x.parquet"), ("remote", "memory://bucket/*.parquet")):
+        assert gristmill.import_(name, "parquet", "--path", path)[0] == 0
+        documents = gristmill.documents(name)
+        assert [document.text for document in documents] == table["text"].to_pylist()
+        assert documents[2].id == f"{name}/x.parquet#3"
+        assert documents[2].meta == {"url": "https://example.org/2"}
+
+
+def test_parquet_takes_nested_text_and_sets_aside_invalid_utf8(gristmill, tmp_path: Path) -> None:
+    text = pa.array([b"good", b"bad \xff", b"good too"], pa.binary()).view(pa.string())
+    table = pa.table({"content": pa.StructArray.from_arrays([text], ["text"])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    options = ("--path", tmp_path / "x.parquet", "--text-field", "content.text")
+    assert gristmill.import_("x", "parquet", *options)[0] == 0
+    assert [document.text for document in gristmill.documents("x")] == ["good", "good too"]
+    assert [(bad["reason"], bad["where"]) for bad in gristmill.quarantine("x")] == [
+        ("invalid UTF-8", "x.parquet:2")
+    ]
+
+
+def warc(pages: list[tuple[str, bytes]]) -> bytes:
+    out = io.BytesIO()
+    for i, (content_type, body) in enumerate(pages):
+        write_response(
+            out,
+            url=f"https://example.org/{i}",
+            date="2024-02-29T12:00:00Z",
+            record_id=f"urn:test:{i}",
+            content_type=content_type,
+            body=body,
+        )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_warc(gristmill, tmp_path: Path, suffix: str) -> None:
+    page = "<html><head>{}<title>t</title><script>no()</script></head><p>{}</p><p>zwei</p></html>"
+    meta = '<meta charset="shift_jis">'
+    archive = warc([
+        ("text/html; charset=iso-8859-1", page.format("", "größe").encode("latin-1")),
+        ("text/html", page.format(meta, "日本語の文章です").encode("shift_jis")),
+        ("image/png", b"\x89PNG"),
+        ("text/html; charset=nonsense", page.format("", "größe").encode()),
+    ]).replace(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=n",
+               b"HTTP/1.1 404 OK\r\nContent-Type: text/html; charset=n")  # fmt: skip
+    archive += warc([("text/html; charset=nonsense", page.format("", "größe").encode())])
+    (tmp_path / f"crawl.warc{suffix}").write_bytes(COMPRESS[suffix](archive))
+    assert gristmill.import_("crawl", "warc", "--path", tmp_path)[0] == 0
+    documents = gristmill.documents("crawl")
+    texts = ["größe\n\nzwei", "日本語の文章です\n\nzwei", "größe\n\nzwei"]
+    assert [document.text for document in documents] == texts
+    assert documents[1].meta == {
+        "url": "https://example.org/1",
+        "date": "2024-02-29T12:00:00Z",
+        "record_id": "<urn:test:1>",
+    }
+    assert documents[2].id == f"crawl/crawl.warc{suffix}#5"
+    assert gristmill.corpus("crawl").manifest["quarantined"] == {
+        "not HTML but image/png": 1,
+        "HTTP status 404": 1,
+    }
+
+
+def test_wet(gristmill, tmp_path: Path) -> None:
+    body = b"Als Gregor Samsa eines Morgens erwachte"
+    record = (
+        b"WARC/1.0\r\nWARC-Type: %s\r\nWARC-Target-URI: https://example.org/\r\n"
+        b"WARC-Date: 2024-02-29T12:00:00Z\r\nWARC-Record-ID: <urn:x:%d>\r\n"
+        b"WARC-Identified-Content-Language: deu\r\nContent-Type: text/plain\r\n"
+        b"Content-Length: %d\r\n\r\n%s\r\n\r\n"
+    )
+    data = record % (b"warcinfo", 0, 2, b"x\n") + record % (b"conversion", 1, len(body), body)
+    (tmp_path / "crawl.wet.gz").write_bytes(gzip.compress(data))
+    assert gristmill.import_("wet", "wet", "--path", tmp_path / "*.wet.gz")[0] == 0
+    (document,) = gristmill.documents("wet")
+    assert document.text == body.decode()
+    assert document.id == "wet/crawl.wet.gz#2"
+    assert document.meta["language"] == "deu"
+
+
+def test_files(gristmill, tmp_path: Path) -> None:
+    contents = {
+        "pkg/main.py": b"print('hi')\n",
+        "pkg/lib.rs": b"fn main() {}\n",
+        ".git/config": b"[core]\n",
+        "pkg/logo.png": b"\x89PNG\0\0",
+        "pkg/latin.txt": "größe".encode("latin-1"),
+    }
+    for name, data in contents.items():
+        (tmp_path / "repo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repo" / name).write_bytes(data)
+    assert gristmill.import_("repo", "files", "--path", tmp_path / "repo")[0] == 0
+    assert [(document.id, document.meta) for document in gristmill.documents("repo")] == [
+        ("repo/pkg/lib.rs", {"path": "pkg/lib.rs", "language": "rust"}),
+        ("repo/pkg/main.py", {"path": "pkg/main.py", "language": "python"}),
+    ]
+    assert [(bad["reason"], bad["where"]) for bad in gristmill.quarantine("repo")] == [
+        ("invalid UTF-8", "pkg/latin.txt"),
+        ("binary file", "pkg/logo.png"),
+    ]
+
+
+def test_parents_give_roots(gristmill, tmp_path: Path) -> None:
+    def write(name: str, *records: dict) -> Path:
+        (tmp_path / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        return tmp_path / name
+
+    pages = write("pages.jsonl", {"id": "p1", "text": "one"}, {"id": "p2", "text": "two"})
+    first = write("first.jsonl", {"id": "r1", "text": "uno", "from": "p1"})
+    second = write(
+        "second.jsonl",
+        {"id": "s1", "text": "un et deux", "from": ["r1", "p2"]},
+        {"id": "s2", "text": "d'où?", "from": ["nowhere"]},
+        {"id": "s3", "text": "sans"},
+        {"id": "s4", "text": "original", "from": []},
+    )
+    parents = ("--id-field", "id", "--parents-field", "from", "--parent-corpora")
+    assert gristmill.import_("pages", "jsonl", "--path", pages, "--id-field", "id")[0] == 0
+    assert gristmill.import_("first", "jsonl", "--path", first, *parents, "pages")[0] == 0
+    assert gristmill.import_("second", "jsonl", "--path", second, *parents, "first,pages")[0] == 0
+    rewritten, original = gristmill.documents("second")
+    assert (rewritten.parents, rewritten.root_ids) == (("r1", "p2"), ("p1", "p2"))
+    assert (original.parents, original.root_ids) == ((), ("s4",))
+    assert gristmill.corpus("second").manifest["quarantined"] == {
+        "its parent is in none of the corpora": 1,
+        "no field 'from'": 1,
+    }
+    options = ("--path", first, *parents[:-1])
+    assert gristmill.import_("alone", "jsonl", *options)[0] == 0
+    assert gristmill.documents("alone")[0].root_ids == ("p1",)
+    status, _, error = gristmill.import_("no", "jsonl", "--path", first, *parents, "absent")
+    assert status == 1 and "no finished corpus absent" in error
