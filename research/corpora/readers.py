@@ -14,7 +14,6 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -178,7 +177,7 @@ def _file_record(file: InputFile, data: bytes, fields: Fields) -> Record:
     if b"\0" in data:
         return Bad("binary file", file.name)
     record = {fields.text: data, "path": file.name}
-    if language := LANGUAGES.get(PurePosixPath(file.name.lower()).suffix):
+    if language := LANGUAGES.get(file.suffixes[0]):
         record["language"] = language
     return record
 
@@ -268,10 +267,12 @@ def _fetch(window: list[tuple[int, Record]], fields: Fields) -> Records:
         for number, record in window
         if not isinstance(record, Bad)
     }
+    paths: dict[int, str] = {}
     found: dict[str, Any] = {}
     if addresses:
         fs, _ = file_system(template, **options)
-        paths = {number: fs._strip_protocol(address) for number, address in addresses.items()}
+        for number, address in addresses.items():
+            paths[number] = file_system(address, **options)[1]
         found = fs.cat(sorted(set(paths.values())), on_error="return")
     for number, record in window:
         if not isinstance(record, Bad):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
+import gzip
 import json
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from research import cli
 from research.corpora.document import Corpus, Document
@@ -53,3 +57,16 @@ def gristmill(
         return status, *capsys.readouterr()
 
     return CommandLine(root, run)
+
+
+@pytest.fixture
+def compress() -> Callable[[str, bytes], bytes]:
+    """Compresses by suffix; '.zstd' in two frames, as parallel compressors write it."""
+
+    def two_frames(data: bytes) -> bytes:
+        half = len(data) // 2
+        return zstandard.compress(data[:half]) + zstandard.compress(data[half:])
+
+    by_suffix = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress,
+                 ".zst": zstandard.compress, ".zstd": two_frames}  # fmt: skip
+    return lambda suffix, data: by_suffix[suffix](data)

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from research import cli
 from research.corpora.web_archives import write_response
-from tests.corpora.test_readers import COMPRESS
 
 ROWS = [{"text": f"Line {i} says " + " ".join(str(i**k % 7919) for k in range(2, 30))}
         for i in range(12_000)]  # fmt: skip
@@ -28,10 +28,10 @@ def one_line(error: str) -> str:
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
-def test_truncated_file(gristmill, tmp_path: Path, suffix: str) -> None:
+def test_truncated_file(gristmill, compress, tmp_path: Path, suffix: str) -> None:
     first, second = tmp_path / "1.jsonl", tmp_path / f"2.jsonl{suffix}"
     first.write_bytes(LINES[:100_000])
-    whole = COMPRESS[suffix](LINES)
+    whole = compress(suffix, LINES)
     second.write_bytes(whole[: len(whole) * 2 // 3])
     command = ("cut", "jsonl", "--path", tmp_path / "?.jsonl*")
     status, _, error = gristmill.import_(*command)
@@ -167,9 +167,21 @@ def test_addresses_that_lead_nowhere(gristmill, tmp_path: Path) -> None:
             cli.main(["corpora", "import", *arguments, "--path", "x", "--licence", "x"])
 
 
-def test_manifest_holds_no_credentials(gristmill, tmp_path: Path) -> None:
-    import fsspec
+@pytest.mark.parametrize(("format", "name"), [("jsonl", "x.jsonl.gz"), ("warc", "x.warc.gz")])
+def test_broken_connection_is_not_damage(gristmill, monkeypatch, format: str, name: str) -> None:
+    fsspec.filesystem("memory").pipe(f"/{name}", gzip.compress(LINES))
 
+    def read(*_: object) -> bytes:
+        raise ConnectionError("connection reset by peer")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.read", read)
+    path = f"memory://{name}"
+    status, _, error = gristmill.import_("x", format, "--path", path, "--keep-damaged")
+    assert status == 1
+    assert "broke off: connection reset by peer; run the same command again" in one_line(error)
+
+
+def test_manifest_holds_no_credentials(gristmill, tmp_path: Path) -> None:
     fsspec.filesystem("memory").pipe("/data/x.jsonl", LINES[:500])
     fsspec.filesystem("memory").pipe("/user:secret@data/x.jsonl", LINES[:500])
     path = "memory://user:secret@data/x.jsonl"

@@ -17,7 +17,6 @@ import zstandard
 
 from research.corpora import catalog
 from research.corpora.document import Corpus, Document
-from tests.conftest import SAMPLES
 
 EXPECTED = {  # documents, something that is in the text, something that must not be
     "web_sample": (954, "Sign in", "<div"),
@@ -28,7 +27,7 @@ EXPECTED = {  # documents, something that is in the text, something that must no
 }
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_sample(sample_root: Path, name: str) -> None:
     documents, wanted, unwanted = EXPECTED[name]
     corpus = Corpus.open(sample_root, name)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import json
-import lzma
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 
 from research.corpora.web_archives import write_response
 
@@ -23,17 +20,12 @@ POEM = [
     {"id": "c", "content": {"text": "Was für ein Auge, 何の手が?"}, "year": 1795, "tags": []},
 ]
 LINES = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in POEM).encode()
-COMPRESS = {
-    "": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress,
-    ".zst": zstandard.compress, ".zstd": lambda data: zstandard.compress(data[:50]) +
-    zstandard.compress(data[50:]),
-}  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", COMPRESS)
-def test_jsonl(gristmill, tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zst", ".zstd"])
+def test_jsonl(gristmill, compress, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"poem.jsonl{suffix}"
-    path.write_bytes(COMPRESS[suffix](LINES))
+    path.write_bytes(compress(suffix, LINES))
     options = ("--text-field", "content.text", "--meta-fields", "year,tags")
     assert gristmill.import_("poem", "jsonl", "--path", path, *options)[0] == 0
     documents = gristmill.documents("poem")
@@ -113,7 +105,7 @@ def warc(pages: list[tuple[str, bytes]]) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_warc(gristmill, tmp_path: Path, suffix: str) -> None:
+def test_warc(gristmill, compress, tmp_path: Path, suffix: str) -> None:
     page = "<html><head>{}<title>t</title><script>no()</script></head><p>{}</p><p>zwei</p></html>"
     meta = '<meta charset="shift_jis">'
     archive = warc([
@@ -124,7 +116,7 @@ def test_warc(gristmill, tmp_path: Path, suffix: str) -> None:
     ]).replace(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=n",
                b"HTTP/1.1 404 OK\r\nContent-Type: text/html; charset=n")  # fmt: skip
     archive += warc([("text/html; charset=nonsense", page.format("", "größe").encode())])
-    (tmp_path / f"crawl.warc{suffix}").write_bytes(COMPRESS[suffix](archive))
+    (tmp_path / f"crawl.warc{suffix}").write_bytes(compress(suffix, archive))
     assert gristmill.import_("crawl", "warc", "--path", tmp_path)[0] == 0
     documents = gristmill.documents("crawl")
     texts = ["größe\n\nzwei", "日本語の文章です\n\nzwei", "größe\n\nzwei"]
