@@ -45,4 +45,4 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
     """A progress bar on standard error, silent where that is not a terminal."""
-    return tqdm(iterable, disable=None, dynamic_ncols=True, **options)
+    return tqdm(iterable, **{"disable": None, "dynamic_ncols": True, **options})

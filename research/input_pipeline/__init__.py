@@ -1,6 +1,6 @@
 """From plain specs to exact batches; numpy and grain, no TensorFlow.
 
-    TaskSpec --token_cache--> tokens on disk --packing--> rows --mixture_plan--> step s --loader--> device
+    TaskSpec --token_cache--> tokens --packing--> rows --mixture_plan--> batch s --loader--> device
 
 * A batch is a pure function of (plan, step): nothing is shuffled by a buffer, nothing is trimmed,
   and the state of the data in a checkpoint is a step and a hash.

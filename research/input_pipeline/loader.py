@@ -70,7 +70,7 @@ def rows_of_sharding(sharding: jax.sharding.Sharding, batch: int, length: int) -
 
 
 def load(
-    source: BatchSource, start: int, *, threads: int, prefetch: int = 8
+    source: BatchSource, start: int, *, threads: int, prefetch: int = 4
 ) -> Iterator[dict[str, np.ndarray]]:
     """Host-local batches from step `start` to the end of the plan.
 

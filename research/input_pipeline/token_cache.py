@@ -15,8 +15,6 @@ files of its own and can be resumed; when all are there they are joined.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
 import itertools
 import json
 import multiprocessing
@@ -34,6 +32,7 @@ import pyarrow.parquet as pq
 from research import artefacts
 from research.corpora.document import Corpus, read_batches
 from research.errors import GristmillError
+from research.registry.preprocessors import resolve
 from research.registry.specs import MixtureSpec, TaskSpec
 from research.registry.splits import SPLITS, split_of
 from research.registry.tokenizers import load_tokenizer
@@ -310,7 +309,7 @@ def _encoded(
         raise GristmillError(
             f"vocabulary {task.vocabulary.name} changed while a cache was being built with it"
         )
-    steps = [_preprocessor(spec) for spec in task.preprocessors]
+    steps = [resolve(spec) for spec in task.preprocessors]
     eos = np.array([task.vocabulary.eos_id] if task.add_eos else [], np.int32)
     while batch := list(itertools.islice(rows, 256)):
         texts = [row["text"] for row in batch]
@@ -324,11 +323,6 @@ def _encoded(
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     for batch in read_batches(path, ("id", "text", "source", "meta", "roots")):
         yield from batch.to_pylist()
-
-
-def _preprocessor(spec: Any) -> Callable[[str], str]:
-    module, _, name = spec.function.partition(":")
-    return functools.partial(getattr(importlib.import_module(module), name), **spec.arguments)
 
 
 def _domain(row: Mapping[str, Any], fields: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _as_int32(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _write_examples(path: Path, tokens: np.ndarray, offsets: np.ndarray) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for a, b in zip(offsets[:-1], offsets[1:], strict=True):
+        for a, b in itertools.pairwise(offsets):
             values = tf.train.Int64List(value=tokens[a:b].tolist())
             features = tf.train.Features(feature={"targets": tf.train.Feature(int64_list=values)})
             writer.write(tf.train.Example(features=features).SerializeToString())

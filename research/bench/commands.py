@@ -1,0 +1,31 @@
+"""`gristmill bench`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from research.bench.figures import report
+
+# benchmark: module; its function of the benchmark's name returns a list of Figures
+BENCHES = {
+    "loader": "research.bench.loader",
+    "loader_short": "research.bench.loader",
+    "first_batch": "research.bench.first_batch",
+    "plan": "research.bench.plan",
+    "epoch_index": "research.bench.plan",
+    "cache_build": "research.bench.cache_build",
+}
+
+
+def bench(parser: argparse.ArgumentParser) -> None:
+    """Fills the parser of `gristmill bench`."""
+    parser.add_argument("name", choices=list(BENCHES), help="which benchmark")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    parser.set_defaults(run=run_bench)
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    """Runs one benchmark and prints its figures."""
+    measure = getattr(importlib.import_module(BENCHES[args.name]), args.name)
+    print(report(measure(args.rounds)))
