@@ -1,0 +1,191 @@
+"""Causal attention over packed rows, by whichever kernel the hardware has.
+
+One rule says what a token sees, and every kernel follows it: tokens not after it, of its own
+segment, fewer than `window` places back.  Padding is segment 0, and sees itself.
+
+    plain    jax.numpy; queries in chunks where the row is long
+    splash   the Pallas kernel for TPUs; elsewhere interpreted, to be tested
+    fused    cuDNN's flash attention, on GPUs
+
+Softmax is computed in float32 everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from research.errors import GristmillError
+from research.model.config import ModelConfig
+from research.model.sharding import partition_spec
+
+AttentionKind = Literal["auto", "plain", "splash", "fused"]
+QUERY_CHUNK = 1024  # longest stretch of queries whose logits plain attention holds at once
+SPLASH_BLOCK = 512  # tile edge; tiles must also be multiples of 128
+LANES = 128
+MASKED = -1e30  # finite, so that exp and its gradient never meet inf - inf
+
+
+def resolve_kind(kind: AttentionKind, mesh: Mesh | None) -> Literal["plain", "splash", "fused"]:
+    """The kernel that 'auto' stands for on the mesh's devices (or the default ones).
+
+    Raises:
+      GristmillError: there is no such kind.
+    """
+    if kind not in get_args(AttentionKind):
+        known = ", ".join(get_args(AttentionKind))
+        raise GristmillError(f"attention is one of {known}, not {kind!r}")
+    if kind != "auto":
+        return kind
+    return {"tpu": "splash", "gpu": "fused"}.get(_platform(mesh), "plain")
+
+
+def attend(
+    q_BxLxHxK: jax.Array,
+    k_BxLxJxK: jax.Array,
+    v_BxLxJxK: jax.Array,
+    segment_ids_BxL: jax.Array,
+    config: ModelConfig,
+    *,
+    window: int | None,
+    mesh: Mesh | None,
+    kind: AttentionKind,
+) -> jax.Array:
+    """Grouped-query attention (Ainslie et al. 2023): head h reads key-value head h·J/H.
+
+    Args:
+      q_BxLxHxK: queries, rotated and already scaled.
+      k_BxLxJxK: keys, rotated.
+      v_BxLxJxK: values.
+      segment_ids_BxL: the document of each token within its row; 0 for padding.
+      config: for its attention_soft_cap.
+      window: how many tokens, itself included, a token sees; None for all.
+      mesh: what the arrays are sharded over, or None.
+      kind: the kernel.
+
+    Returns:
+      [B, L, H, K] in the dtype of v.
+
+    Raises:
+      GristmillError: the kernel cannot do this shape or soft cap.
+    """
+    arrays = (q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL)
+    window = None if window is None or window >= q_BxLxHxK.shape[1] else window
+    match resolve_kind(kind, mesh):
+        case "splash":
+            return _splash(*arrays, config, window, mesh)
+        case "fused":
+            return _fused(*arrays, config, window)
+        case _:
+            return _plain(*arrays, config, window)
+
+
+def _platform(mesh: Mesh | None) -> str:
+    return jax.default_backend() if mesh is None else mesh.devices.flat[0].platform
+
+
+def _plain(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
+    B, L, H, K = q_BxLxHxK.shape
+    J = k_BxLxJxK.shape[2]
+    q_BxLxJxGxK = q_BxLxHxK.reshape(B, L, J, H // J, K)
+    place_L = jnp.arange(L)
+
+    def some(q_BxQxJxGxK, segment_BxQ, place_Q):
+        att_BxJxGxQxL = jnp.einsum(
+            "bqjgk,bljk->bjgql", q_BxQxJxGxK, k_BxLxJxK, preferred_element_type=jnp.float32
+        )
+        if config.attention_soft_cap is not None:
+            cap = config.attention_soft_cap
+            att_BxJxGxQxL = cap * jnp.tanh(att_BxJxGxQxL / cap)
+        back_QxL = place_Q[:, None] - place_L[None, :]
+        seen_QxL = back_QxL >= 0 if window is None else (back_QxL >= 0) & (back_QxL < window)
+        same_BxQxL = segment_BxQ[:, :, None] == segment_ids_BxL[:, None, :]
+        seen_BxQxL = seen_QxL & same_BxQxL
+        att_BxJxGxQxL = jnp.where(seen_BxQxL[:, None, None], att_BxJxGxQxL, MASKED)
+        att_BxJxGxQxL = jax.nn.softmax(att_BxJxGxQxL, axis=-1).astype(v_BxLxJxK.dtype)
+        return jnp.einsum("bjgql,bljk->bqjgk", att_BxJxGxQxL, v_BxLxJxK)
+
+    if L <= QUERY_CHUNK or L % QUERY_CHUNK:
+        out_BxLxJxGxK = some(q_BxLxJxGxK, segment_ids_BxL, place_L)
+    else:
+        chunks = L // QUERY_CHUNK
+
+        def split(x_BxLxetc):
+            parts = x_BxLxetc.reshape(B, chunks, QUERY_CHUNK, *x_BxLxetc.shape[2:])
+            return jnp.moveaxis(parts, 1, 0)
+
+        out = jax.lax.map(
+            lambda chunk: jax.checkpoint(some)(*chunk),
+            (split(q_BxLxJxGxK), split(segment_ids_BxL), place_L.reshape(chunks, QUERY_CHUNK)),
+        )
+        out_BxLxJxGxK = jnp.moveaxis(out, 0, 1)
+    return out_BxLxJxGxK.reshape(B, L, H, K)
+
+
+def _splash(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, mesh):
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernel
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+    L = q_BxLxHxK.shape[1]
+    if L % LANES:
+        raise GristmillError(f"splash attention takes rows of a multiple of {LANES}, not {L}")
+    block = next(size for size in range(SPLASH_BLOCK, 0, -LANES) if L % size == 0)
+    sizes = kernel.BlockSizes(
+        block_q=block,
+        block_kv=block,
+        block_kv_compute=block,
+        block_q_dkv=block,
+        block_kv_dkv=block,
+        block_kv_dkv_compute=block,
+        use_fused_bwd_kernel=True,
+    )
+    if window is None:
+        mask = masks.CausalMask((L, L))
+    else:
+        mask = masks.LocalMask((L, L), (window - 1, 0), offset=0)
+
+    def local(q_BxHxLxK, k_BxJxLxK, v_BxJxLxK, segment_ids_BxL):
+        attention = kernel.make_splash_mha(
+            masks.MultiHeadMask([mask] * q_BxHxLxK.shape[1]),
+            block_sizes=sizes,
+            attn_logits_soft_cap=config.attention_soft_cap,
+            head_shards=1,
+            q_seq_shards=1,
+            residual_checkpoint_name="attention_residual",
+            interpret=_platform(mesh) != "tpu",
+        )
+        segments = kernel.SegmentIds(q=segment_ids_BxL, kv=segment_ids_BxL)
+        return jax.vmap(attention)(q_BxHxLxK, k_BxJxLxK, v_BxJxLxK, segments)
+
+    if mesh is not None:
+        heads = partition_spec(("batch", "heads", "length", "head_dim"))
+        row = partition_spec(("batch", "length"))
+        # the kernel's outputs say nothing of how they vary over the mesh
+        local = jax.shard_map(
+            local,
+            mesh=mesh,
+            in_specs=(heads, heads, heads, row),
+            out_specs=heads,
+            check_vma=False,
+        )
+    q, k, v = (x.transpose(0, 2, 1, 3) for x in (q_BxLxHxK, k_BxLxJxK, v_BxLxJxK))
+    return local(q, k, v, segment_ids_BxL).transpose(0, 2, 1, 3)
+
+
+def _fused(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
+    if config.attention_soft_cap is not None:
+        raise GristmillError("fused attention has no soft cap; use attention 'plain'")
+    same_Bx1xLxL = (segment_ids_BxL[:, :, None] == segment_ids_BxL[:, None, :])[:, None]
+    return jax.nn.dot_product_attention(
+        q_BxLxHxK,
+        k_BxLxJxK,
+        v_BxLxJxK,
+        mask=same_Bx1xLxL,
+        scale=1.0,
+        is_causal=True,
+        local_window_size=None if window is None else (window - 1, 0),
+        implementation="cudnn",
+    )
