@@ -11,7 +11,9 @@ from jax.sharding import Mesh
 from research.model.sharding import partition_spec
 
 
-def look_up(table_VxD: jax.Array, ids_BxL: jax.Array, dtype: jnp.dtype, mesh: Mesh | None):
+def look_up(
+    table_VxD: jax.Array, ids_BxL: jax.Array, dtype: jnp.dtype, mesh: Mesh | None
+) -> jax.Array:
     """Rows of the table.
 
     On a mesh every device looks up the tokens of its whole fsdp group in its own columns, and an
@@ -30,22 +32,19 @@ def look_up(table_VxD: jax.Array, ids_BxL: jax.Array, dtype: jnp.dtype, mesh: Me
     if mesh is None:
         return table_VxD[ids_BxL].astype(dtype)
     return jax.shard_map(
-        functools.partial(_look_up_shard, dtype=dtype, shards=mesh.shape["tensor"]),
+        functools.partial(_look_up_shard, dtype=dtype),
         mesh=mesh,
         in_specs=(partition_spec(("vocabulary", "embed")), partition_spec(("batch", "length"))),
         out_specs=partition_spec(("batch", "length", "width")),
     )(table_VxD, ids_BxL)
 
 
-def _look_up_shard(table_VxD, ids_BxL, *, dtype, shards):
+def _look_up_shard(table_VxD, ids_BxL, *, dtype):
     ids_BxL = jax.lax.all_gather(ids_BxL, "fsdp", axis=0, tiled=True)
-    if shards == 1:
-        x_BxLxD = table_VxD[ids_BxL].astype(dtype)
-    else:
-        rows = table_VxD.shape[0]
-        ids_BxL = ids_BxL - rows * jax.lax.axis_index("tensor")
-        here_BxLx1 = ((ids_BxL >= 0) & (ids_BxL < rows))[..., None]
-        x_BxLxD = jnp.where(here_BxLx1, table_VxD[jnp.clip(ids_BxL, 0, rows - 1)], 0)
-        # one shard has the row and the others zeros; XLA on CPU cannot reduce bfloat16
-        x_BxLxD = jax.lax.psum(x_BxLxD, "tensor").astype(dtype)
+    rows = table_VxD.shape[0]
+    ids_BxL = ids_BxL - rows * jax.lax.axis_index("tensor")
+    here_BxLx1 = ((ids_BxL >= 0) & (ids_BxL < rows))[..., None]
+    x_BxLxD = jnp.where(here_BxLx1, table_VxD[jnp.clip(ids_BxL, 0, rows - 1)], 0)
+    # one shard has the row and the others zeros; in float32, as XLA on CPU reduces no bfloat16
+    x_BxLxD = jax.lax.psum(x_BxLxD, "tensor").astype(dtype)
     return jax.lax.all_to_all(x_BxLxD, "fsdp", split_axis=0, concat_axis=2, tiled=True)
