@@ -138,16 +138,13 @@ def _grain(folder: Path) -> Iterator[int]:
 
 
 def _memmap(folder: Path) -> Iterator[int]:
-    """Random windows of one memory map as nanoGPT takes them: int64 inputs and targets.
-
-    No documents, no mixture, no epochs; the map is opened anew for each batch, as there.
-    """
+    """Random windows of one memory map: no documents, no mixture, no epochs."""
+    tokens, _ = _sources(folder)[0]
     rng = np.random.default_rng(0)
     while True:
-        tokens = np.memmap(folder / "0.bin", np.uint16, "r")
         starts = rng.integers(0, len(tokens) - LENGTH - 1, BATCH)
-        inputs = np.stack([tokens[s : s + LENGTH].astype(np.int64) for s in starts])
-        targets = np.stack([tokens[s + 1 : s + 1 + LENGTH].astype(np.int64) for s in starts])
+        window = np.stack([tokens[s : s + LENGTH + 1] for s in starts])
+        inputs, targets = window[:, :-1].astype(np.int32), window[:, 1:].astype(np.int32)
         assert inputs.shape == targets.shape
         yield targets.size
 

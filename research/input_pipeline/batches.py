@@ -162,26 +162,39 @@ class BatchSource:
         tokens of a source are one gather from its memory map.
         """
         shape = (len(self.host_rows), self.spec.length)
+        used, rows, found = zip(*self._pieces(step), strict=True)
+        caches = [self.caches[source] for source in used]
+        tables = [self._domain_tables[source] for source in used]
+        documents = [pieces.document for pieces in found]
+        document = np.concatenate(documents)
+        offset = np.concatenate([pieces.offset for pieces in found])
+        length = np.concatenate([pieces.length for pieces in found])
+        row = np.concatenate([r[pieces.row] for r, pieces in zip(rows, found, strict=True)])
+        starts = [cache.offsets[d] for cache, d in zip(caches, documents, strict=True)]
+        numbers = [cache.domains[d] for cache, d in zip(caches, documents, strict=True)]
+        domain = np.concatenate([table[n] for table, n in zip(tables, numbers, strict=True)])
+        first = np.concatenate(starts) + offset  # token of the source with which a piece begins
+        padding = document == PADDING
+        first[padding] = 0
+
+        # one flat index of tokens, source by source, and the token before each piece
+        index = np.repeat(first - (np.cumsum(length) - length), length)
+        index += _arange(len(index))
+        if padding.any():
+            index[np.repeat(padding, length)] = 0
         targets_BxL = np.empty(shape, np.int32)
-        table = []
-        for source, rows, pieces in self._pieces(step):
-            cache, padding = self.caches[source], pieces.document == PADDING
-            first = cache.offsets[pieces.document] + pieces.offset
-            first[padding] = 0
-            index = np.repeat(first - (np.cumsum(pieces.length) - pieces.length), pieces.length)
-            index += _arange(len(index))
-            if padding.any():
-                index[np.repeat(padding, pieces.length)] = 0
-            targets_BxL[rows] = cache.tokens.take(index).reshape(len(rows), -1)
-            before = cache.tokens[np.maximum(first - 1, 0)].astype(np.int32)
-            before[pieces.offset == 0] = self.bos_id
-            domain = self._domain_tables[source][cache.domains[pieces.document]]
-            table.append((rows[pieces.row], pieces.length, before, domain, padding))
-        row, length, before, domain, padding = map(np.concatenate, zip(*table, strict=True))
+        before = np.empty(len(document), np.int32)
+        at_token = at_piece = 0
+        for cache, rows_here, pieces in zip(caches, rows, found, strict=True):
+            here = slice(at_token, at_token := at_token + len(rows_here) * self.spec.length)
+            targets_BxL[rows_here] = cache.tokens.take(index[here]).reshape(len(rows_here), -1)
+            here = slice(at_piece, at_piece := at_piece + len(pieces.document))
+            before[here] = cache.tokens[np.maximum(first[here] - 1, 0)]
+        before[offset == 0] = self.bos_id
+
         order = np.argsort(row, kind="stable")
         row, length, before = row[order], length[order], before[order]
         domain, padding = domain[order], padding[order]
-
         inputs_BxL = np.empty_like(targets_BxL)
         inputs_BxL[:, 1:] = targets_BxL[:, :-1]
         begin = np.cumsum(length) - length  # of each piece in the flat batch

@@ -107,15 +107,20 @@ class ConcatPacker:
     def rows_in(self, epochs: float) -> int:
         return math.ceil(epochs * self.tokens / self.length)
 
-    def _index(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Order of documents uint32 [N], where each begins int64 [N+1], order of rows uint32."""
+    def _index(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """An epoch's order of documents uint32 [N] and where each begins int64 [N+1]; its order of
+        rows uint32 [R] and the place, in that order of documents, where each begins int64 [R+1].
+        """
         n = len(self.offsets) - 1
         order_N = permutation(n, "documents", self.seed, self.source, epoch)
         starts_N = np.zeros(n + 1, np.int64)
         _sizes(self.offsets, order_N, out=starts_N[1:])
         np.cumsum(starts_N, out=starts_N)
         first, last = self._block(epoch)
-        return order_N, starts_N, permutation(last - first, "rows", self.seed, self.source, epoch)
+        begins_R = np.arange(first, last + 1) * self.length - epoch * self.tokens
+        places_R = np.minimum(starts_N.searchsorted(begins_R, "right") - 1, n - 1)
+        order_R = permutation(last - first, "rows", self.seed, self.source, epoch)
+        return order_N, starts_N, order_R, places_R
 
     def _block(self, epoch: int) -> tuple[int, int]:
         """Rows of the stream that start within an epoch: [first, last)."""
@@ -123,68 +128,71 @@ class ConcatPacker:
 
     def pieces(self, rows: np.ndarray) -> Pieces:
         rows = np.asarray(rows, np.int64)
-        start = self._start(rows)
-        if self.stop is None or start.max() + self.length <= self.stop:
-            epoch, begin = divmod(int(start.min()), self.tokens)
-            if begin + int(start.max() - start.min()) + self.length <= self.tokens:  # mostly so
-                size = np.full(len(rows), self.length)
-                return Pieces(*self._span(epoch, start - epoch * self.tokens, size))
-        # a row meets the end of an epoch or of the run: go span by span
+        high = int(rows.max())
+        epoch = high * self.length // self.tokens
+        first, last = self._block(epoch)
+        if 2 * (high - first) >= last - first and (
+            self.stop is None or (epoch + 1) * self.tokens < self.stop
+        ):
+            self._epochs.start(epoch + 1)
+        if rows.min() >= first:
+            order_N, starts_N, order_R, places_R = self._epochs[epoch]
+            row_R = order_R[rows - first].astype(np.int64)
+            if row_R.max() + 1 < last - first or last * self.length <= (epoch + 1) * self.tokens:
+                begin = (row_R + first) * self.length - epoch * self.tokens
+                span = (begin, self.length, places_R[row_R], places_R[row_R + 1] + 1)
+                return Pieces(*_cut(order_N, starts_N, *span))
+        return self._pieces_across_epochs(rows)
+
+    def _pieces_across_epochs(self, rows: np.ndarray) -> Pieces:
+        """As `pieces`, row by row: epochs meet within a row or among the rows."""
         parts: list[tuple[np.ndarray, ...]] = []
-        for number, position in enumerate(start.tolist()):
+        for number, row in enumerate(rows.tolist()):
+            epoch = row * self.length // self.tokens
+            first, _ = self._block(epoch)
+            position = (first + int(self._epochs[epoch][2][row - first])) * self.length
             left = self.length
             while left and (self.stop is None or position < self.stop):
                 epoch, begin = divmod(position, self.tokens)
                 size = min(left, self.tokens - begin)
-                span = self._span(epoch, np.array([begin]), np.array([size]))
+                order_N, starts_N, _, _ = self._epochs[epoch]
+                place = starts_N.searchsorted([begin], "right") - 1
+                end = starts_N.searchsorted([begin + size], "left")
+                span = _cut(order_N, starts_N, np.array([begin]), size, place, end)
                 parts.append((span[0] + number, *span[1:]))
                 position, left = position + size, left - size
             if left:
                 parts.append(tuple(np.array([x]) for x in (number, PADDING, 0, left)))
         return Pieces(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def _start(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows begin in the stream, after the permutation of the rows of an epoch."""
-        high = int(rows.max())
-        first_epoch = int(rows.min()) * self.length // self.tokens
-        last_epoch = high * self.length // self.tokens
-        first, last = self._block(last_epoch)
-        if 2 * (high - first) >= last - first and (
-            self.stop is None or (last_epoch + 1) * self.tokens < self.stop
-        ):
-            self._epochs.start(last_epoch + 1)
-        start = rows * self.length
-        for epoch in range(first_epoch, last_epoch + 1):
-            first, last = self._block(epoch)
-            here = slice(None) if first_epoch == last_epoch else (rows >= first) & (rows < last)
-            order_R = self._epochs[epoch][2]
-            start[here] = (order_R[rows[here] - first] + np.int64(first)) * self.length
-        return start
 
-    def _span(
-        self, epoch: int, begin: np.ndarray, size: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Pieces of spans [begin, begin + size) of one epoch: span, document, offset, length."""
-        order_N, starts_N, _ = self._epochs[epoch]
-        first = starts_N.searchsorted(begin, "right") - 1
-        stop = starts_N.searchsorted(begin + size, "left")
-        count = stop - first
-        opens = count.cumsum()
-        closes = opens - 1
-        opens -= count  # the pieces with which a span begins and ends
-        span = np.arange(len(begin)).repeat(count)
-        place = (first - opens)[span]
-        place += np.arange(len(place))
-        length = starts_N[place + 1] - starts_N[place]
-        offset = np.zeros_like(length)
-        offset[opens] = begin - starts_N[first]
-        length[opens] -= offset[opens]
-        length[closes] -= starts_N[stop] - (begin + size)
-        document = order_N[place].astype(np.int64)
-        if length.all():
-            return span, document, offset, length
-        kept = length > 0  # a document without tokens is no piece
-        return span[kept], document[kept], offset[kept], length[kept]
+def _cut(
+    order_N: np.ndarray,
+    starts_N: np.ndarray,
+    begin: np.ndarray,
+    size: int,
+    first: np.ndarray,
+    stop: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pieces of the spans [begin, begin + size) of one epoch, which the documents at places
+    [first, stop) of its order fill: span, document, offset, length."""
+    count = stop - first
+    opens = count.cumsum()
+    closes = opens - 1
+    opens -= count  # the pieces with which a span begins and ends
+    span = np.arange(len(begin)).repeat(count)
+    place = (first - opens)[span]
+    place += np.arange(len(place))
+    length = starts_N[place + 1] - starts_N[place]
+    offset = np.zeros_like(length)
+    offset[opens] = begin - starts_N[first]
+    length[opens] -= offset[opens]
+    length[closes] -= starts_N[stop] - (begin + size)
+    document = order_N[place].astype(np.int64)
+    if length.all():
+        return span, document, offset, length
+    kept = length > 0  # a document without tokens, or one that begins where the span ends
+    return span[kept], document[kept], offset[kept], length[kept]
 
 
 class BestFitPacker:
