@@ -29,7 +29,7 @@ TINY = ModelConfig(
 
 def read_gin(path: Path) -> ModelConfig:
     bindings = [line.split(" = ") for line in path.read_text().splitlines() if "=" in line]
-    return ModelConfig(**{k.removeprefix("ModelConfig."): ast.literal_eval(v) for k, v in bindings})
+    return ModelConfig(**{k.removeprefix("model."): ast.literal_eval(v) for k, v in bindings})
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.gin")), ids=lambda path: path.stem)
