@@ -57,3 +57,8 @@ def rotate(
 def interleaved_to_halves(head_dim: int) -> np.ndarray:
     """int [K]: `w[..., order]` of an 'interleaved' query or key weight is its 'halves' form."""
     return np.concatenate([np.arange(0, head_dim, 2), np.arange(1, head_dim, 2)])
+
+
+def halves_to_interleaved(head_dim: int) -> np.ndarray:
+    """int [K]: the inverse of `interleaved_to_halves`."""
+    return np.argsort(interleaved_to_halves(head_dim))
