@@ -1,0 +1,530 @@
+"""The training loop, top to bottom: processes, data, directory, checkpoint, steps, result.
+
+What a run leaves in its directory:
+
+    spec.json       the RunSpec, its fingerprint, and the fingerprints of its sources
+    metrics.jsonl   a line for every `log_every` steps, and one for every evaluation
+    tensorboard/    the same numbers as event files
+    checkpoints/    see `checkpoint.py`
+    result.json     last: the run is finished
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from research import artefacts
+from research.errors import GristmillError
+from research.input_pipeline.batches import BatchSource
+from research.input_pipeline.loader import load, mixture_schedule, open_caches, rows_of_sharding
+from research.model.config import flops_per_token, parameters
+from research.model.sharding import MeshSpec, batch_sharding, check_mesh, make_mesh
+from research.registry.specs import load_mixture
+from research.terminal import human, progress
+from research.train import overview, run_directory
+from research.train.checkpoint import Checkpoints, load_params
+from research.train.metrics import Recorder, peak_flops
+from research.train.run_spec import ExecSpec, RunSpec, read_spec
+from research.train.step import State, Trainer, make_trainer
+
+
+class Evaluator(Protocol):
+    """Measures parameters; see `evaluate.domains` for one."""
+
+    def evaluate(self, params: Any, step: int) -> Iterable[tuple[str, float]]:
+        """Yields (name, value); every process runs it, and gets the same."""
+        ...
+
+
+MakeEvaluators = Callable[[RunSpec, ExecSpec, Mesh], Sequence[Evaluator]]
+
+
+class Preempted(Exception):
+    """A signal asked the run to stop; a checkpoint was saved.
+
+    Attributes:
+      signal: its number.
+    """
+
+    def __init__(self, number: int, step: int) -> None:
+        name = signal.Signals(number).name
+        super().__init__(f"stopped by {name} after step {step}, which is saved; "
+                         "run the same command again to go on")  # fmt: skip
+        self.signal = number
+
+
+def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) -> dict[str, Any]:
+    """Trains a run to its end, from its newest checkpoint if there is one.
+
+    Args:
+      run: what to train.
+      execution: how, and in which directory.
+      make_evaluators: makes what measures the run.
+
+    Returns:
+      The contents of result.json.
+
+    Raises:
+      GristmillError: anything the user can mend.
+      Preempted: SIGTERM or SIGINT came; a checkpoint was saved.
+    """
+    began = time.time()
+
+    # ---- processes and devices ------------------------------------------------------------------
+    start_processes(execution)
+    use_compile_cache(execution)
+    mesh = open_mesh(run, execution)
+    first = jax.process_index() == 0
+    directory = epath.Path(execution.directory or "").absolute()
+
+    # ---- data -----------------------------------------------------------------------------------
+    rows = rows_of_sharding(batch_sharding(mesh), run.data.batch, run.data.length)
+    source = open_data(run, rows)
+    steps = len(source)  # fewer than run.steps where a cap stops the run
+    sources = {cache.name: cache.manifest["fingerprint"] for cache in source.caches}
+
+    with contextlib.ExitStack() as stack:
+        # ---- the run's directory ----------------------------------------------------------------
+        if first and "://" not in os.fspath(directory):
+            stack.enter_context(artefacts.exclusive(Path(directory)))
+        run_directory.claim(directory, run, sources, write=first)
+        if (result := run_directory.read_result(directory)) is not None:
+            say(f"{directory} is finished already")
+            return result
+        synchronise("the directory is claimed")
+        created = read_spec(directory)["created"]
+
+        # ---- model and where to begin -----------------------------------------------------------
+        trainer = make_trainer(run, execution, mesh, max(1, len(source.domains)))
+        say(overview.hello(run, execution, mesh))
+        say(overview.parameter_table(trainer.abstract["params"]))
+        say(overview.plan(run, source))
+        checkpoints = Checkpoints(
+            os.fspath(directory / "checkpoints"),
+            keep_last=execution.keep_last,
+            keep_every=execution.keep_every,
+        )
+        stack.callback(checkpoints.close)
+        state, meta = begin(run, trainer, checkpoints, mesh, source, sources)
+        step = dispatched = source.resume(meta["data"])
+        evaluators = make_evaluators(run, execution, mesh)
+
+        # ---- metrics ----------------------------------------------------------------------------
+        tokens = run.data.batch * run.data.length
+        peak = peak_flops(mesh.devices.flat[0])
+        recorder = Recorder(
+            source.domains,
+            meta,
+            log_every=execution.log_every,
+            tokens=tokens,
+            flops=flops_per_token(run.model, run.data.length) * tokens,
+            peak=None if peak is None else peak * mesh.size,
+            created=created,
+        )
+        stack.callback(recorder.close)
+        if first:
+            recorder.open(directory, step, execution.tensorboard)
+        say(f"{'going on' if step else 'starting'} at step {step} of {steps}, "
+            f"{time.time() - began:.1f} s after the start")  # fmt: skip
+
+        def save() -> None:
+            recorder.flush()
+            if step not in checkpoints.steps():
+                identity = {
+                    "fingerprint": run.fingerprint,
+                    "run": run.to_json(),
+                    "sources": sources,
+                }
+                checkpoints.save(
+                    step,
+                    state,
+                    {**identity, "data": source.state(step), **recorder.state_json()},
+                )
+
+        def evaluate() -> None:
+            """Measures a due step, unless that was done before the process was restarted."""
+            file = recorder.file
+            if agree(file is not None and file.has_evaluation(step)):
+                return
+            params = state.get("ema", state["params"])
+            values: dict[str, float] = {}
+            for evaluator in evaluators:
+                for name, value in evaluator.evaluate(params, step):
+                    values[name] = value
+                    if stop.number and jax.process_count() == 1:
+                        return  # it is done after the restart
+            recorder.add_evaluation(step, values)
+            for name, value in values.items():
+                say(f"step {step}: {name} {value:.4f}")
+
+        # ---- steps ------------------------------------------------------------------------------
+        def evaluation_due() -> bool:
+            every = run.evals.every
+            return bool(evaluators) and (
+                step == steps or (every is not None and step > 0 and step % every == 0)
+            )
+
+        stop = stack.enter_context(stop_signals())
+        bar = stack.enter_context(
+            progress(total=steps, initial=step, unit="step", disable=None if first else True)
+        )
+        stack.enter_context(jax.transfer_guard("disallow"))
+        per_call = steps_per_call(run, execution)
+        batches = device_batches(source, step, per_call, trainer, execution, run.data.batch)
+        running: collections.deque[tuple[int, Any]] = collections.deque()
+        programs: dict[int, Any] = {}
+        resumed_at = step
+        if evaluation_due():
+            evaluate()
+        clock = time.perf_counter()
+        while step < steps:
+            # one call is computed while the one before is looked at
+            if dispatched < steps:
+                waiting = time.perf_counter()
+                count, batch = next(batches)
+                recorder.window.data_seconds += time.perf_counter() - waiting
+                if count not in programs:
+                    compiling = time.perf_counter()
+                    programs[count] = trainer.steps.lower(state, batch).compile()
+                    clock += time.perf_counter() - compiling  # no part of the steps' time
+                state, metrics = programs[count](state, batch)
+                running.append((count, metrics))
+                dispatched += count
+            drain = dispatched == steps or is_boundary(dispatched, run, execution)
+            drain = stop.reached(dispatched) or drain
+            while len(running) > (0 if drain else 1):
+                count, metrics = running.popleft()
+                metrics = jax.device_get(metrics)
+                seconds, clock = time.perf_counter() - clock, time.perf_counter()
+                for i in range(count):
+                    step += 1
+                    recorder.add(step, metrics, i, seconds / count, last=step == steps)
+                    if metrics["bad"][i]:
+                        judge_bad_step(run, step, metrics, i, checkpoints)
+                bar.update(count)
+                if (loss := recorder.latest.get("loss")) is not None:
+                    speed = human(recorder.latest["tokens_per_s"], " tokens/s")
+                    bar.set_postfix_str(f"loss {loss:.4f}, {speed}", refresh=False)
+                if step - count == resumed_at:
+                    say(f"the first call of {count} steps was done {time.time() - began:.1f} s "
+                        "after the start")  # fmt: skip
+            if not drain:
+                continue
+
+            # ---- between steps: save, measure, perhaps stop -------------------------------------
+            if step % execution.checkpoint_every == 0 or stop.number:
+                save()
+            if evaluation_due() and not stop.number:
+                evaluate()
+            if stop.number:
+                save()
+                checkpoints.wait()
+                raise Preempted(stop.number, step)
+            clock = time.perf_counter()
+
+        # ---- result -----------------------------------------------------------------------------
+        save()
+        checkpoints.wait()
+        result = {
+            "fingerprint": run.fingerprint,
+            "step": step,
+            "tokens": step * tokens,
+            "parameters": parameters(run.model),
+            "bad_steps": recorder.bad_steps,
+            "training_seconds": recorder.productive,
+        }
+        if recorder.file is not None:
+            result |= run_directory.summarise(recorder.file.lines)
+            recorder.flush()
+            run_directory.write_json(directory / "result.json", result)
+        synchronise("the result is written")
+        return result
+
+
+# ---- processes and devices ----------------------------------------------------------------------
+
+
+def start_processes(execution: ExecSpec) -> None:
+    """Joins the processes of a run on several hosts; nothing to do on one.
+
+    On Cloud TPU, jax finds the hosts by the machine's metadata; elsewhere exec.coordinator,
+    exec.hosts and exec.process say who they are.
+    """
+    if jax.distributed.is_initialized():
+        return
+    if execution.coordinator is not None:
+        jax.distributed.initialize(execution.coordinator, execution.hosts, execution.process)
+    elif (execution.hosts or tpu_hosts()) > 1:
+        jax.distributed.initialize()
+    if execution.hosts is not None and jax.process_count() != execution.hosts:
+        raise GristmillError(
+            f"exec.hosts is {execution.hosts}, but {jax.process_count()} processes were found"
+        )
+
+
+def tpu_hosts() -> int:
+    """Hosts of the TPU slices that this machine is part of, by what the TPU runtime is told; 1 on
+    other machines."""
+    workers = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
+    if not all(re.fullmatch(r"[\w.:-]+", worker.strip()) for worker in workers):
+        return 1  # where there is no TPU, the runtime writes a warning there
+    return len(workers) * int(os.environ.get("MEGASCALE_NUM_SLICES", "1"))
+
+
+def use_compile_cache(execution: ExecSpec) -> None:
+    """Keeps compiled programs on disk, so that a restart does not compile again."""
+    folder = execution.compile_cache
+    if folder is None:
+        folder = os.fspath(artefacts.data_root() / "compiled")
+    if folder:
+        remote = "://" in folder
+        jax.config.update(
+            "jax_compilation_cache_dir", folder if remote else os.path.abspath(folder)
+        )
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def open_mesh(run: RunSpec, execution: ExecSpec) -> Mesh:
+    """The mesh of a run.
+
+    Raises:
+      GristmillError: it does not divide the devices or the model.
+    """
+    mesh = make_mesh(MeshSpec.parse(execution.mesh or "data=-1"))
+    check_mesh(run.model, MeshSpec(*mesh.devices.shape))
+    return mesh
+
+
+def synchronise(name: str) -> None:
+    """Waits until all processes are here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def agree(value: bool) -> bool:
+    """Process 0's value, on all processes."""
+    if jax.process_count() == 1:
+        return value
+    with jax.transfer_guard("allow"):
+        return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
+
+
+def say(text: str) -> None:
+    """Prints from process 0, without tearing the progress bar."""
+    if jax.process_index() == 0:
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+
+# ---- data ---------------------------------------------------------------------------------------
+
+
+def open_data(run: RunSpec, rows: np.ndarray | None) -> BatchSource:
+    """The batches of a run.
+
+    Args:
+      run: the run.
+      rows: of the global batch, those that this process provides; None for all.
+
+    Raises:
+      GristmillError: the mixture is not cached, or does not fit the model.
+    """
+    root, data, model = artefacts.data_root(), run.data, run.model
+    mixture = load_mixture(root, data.mixture, data.modules)
+    vocabulary = next(iter(mixture.tasks.values())).vocabulary
+    if vocabulary.size > model.vocabulary_size:
+        raise GristmillError(
+            f"vocabulary {vocabulary.name} has {vocabulary.size} ids, the model "
+            f"{model.vocabulary_size}: set model.vocabulary_size to at least {vocabulary.size}"
+        )
+    if data.length > model.max_length:
+        raise GristmillError(
+            f"data.length is {data.length}, more than model.max_length ({model.max_length})"
+        )
+    caches = open_caches(root, mixture, "train")
+    spec = data.data_spec(mixture_schedule(mixture, caches), run.steps)
+    return BatchSource(spec, caches, vocabulary.bos_id, vocabulary.pad_id, rows)
+
+
+def device_batches(
+    source: BatchSource,
+    start: int,
+    per_call: int,
+    trainer: Trainer,
+    execution: ExecSpec,
+    rows: int,
+) -> Iterator[tuple[int, dict[str, jax.Array]]]:
+    """(K, global arrays [K, B, L]) for calls of K steps, which begin at multiples of `per_call`;
+    the steps left at the end go one by one."""
+    steps = len(source)
+    stream = load(source, start, threads=execution.threads, prefetch=execution.prefetch)
+    step = start
+    while step < steps:
+        whole = step % per_call == 0 and step + per_call <= steps
+        count = per_call if whole else 1
+        parts = [next(stream) for _ in range(count)]
+        yield (
+            count,
+            {
+                key: jax.make_array_from_process_local_data(
+                    trainer.batch_sharding,
+                    np.stack([part[key] for part in parts]),
+                    (count, rows, local.shape[1]),
+                )
+                for key, local in parts[0].items()
+            },
+        )
+        step += count
+
+
+def steps_per_call(run: RunSpec, execution: ExecSpec) -> int:
+    """The most steps, up to exec.steps_per_call, that no checkpoint or evaluation interrupts."""
+    every = run.evals.every or execution.checkpoint_every
+    return max(
+        k
+        for k in range(1, execution.steps_per_call + 1)
+        if execution.checkpoint_every % k == 0 and every % k == 0
+    )
+
+
+def is_boundary(step: int, run: RunSpec, execution: ExecSpec) -> bool:
+    """Whether a checkpoint or an evaluation is due after `step` steps."""
+    every = run.evals.every or execution.checkpoint_every
+    return step % execution.checkpoint_every == 0 or step % every == 0
+
+
+# ---- state --------------------------------------------------------------------------------------
+
+
+def begin(
+    run: RunSpec,
+    trainer: Trainer,
+    checkpoints: Checkpoints,
+    mesh: Mesh,
+    source: BatchSource,
+    sources: Mapping[str, str],
+) -> tuple[State, dict[str, Any]]:
+    """The state to go on from, and what was saved beside it.
+
+    It is the newest undamaged checkpoint of the run; without one, what run.init says.
+
+    Raises:
+      GristmillError: a checkpoint is of another run, or there is nothing to begin with.
+    """
+
+    def check(meta: Mapping[str, Any]) -> None:
+        run_directory.check_identity(meta, run, sources, os.fspath(checkpoints.directory))
+
+    if (found := checkpoints.restore(trainer.abstract, check=check)) is not None:
+        state, meta, damaged = found
+        for line in damaged:
+            say(f"{line}; going on from step {meta['data']['step']}")
+        return state, meta
+    fresh = {"data": source.state(0)}
+    if run.init.kind == "seed":
+        return trainer.init(), fresh
+    path = run.init.path or ""
+    if run.init.kind == "weights":
+        params, other, step = load_params(path, mesh, run.init.step)
+        if other.model != run.model:
+            raise GristmillError(f"init.path: the model of {path} is not this run's model")
+        say(f"parameters of step {step} of {path}")
+        return trainer.begin(params), fresh
+    stem = Checkpoints(os.path.join(path, "checkpoints"), keep_last=1 << 30, keep_every=None)
+    try:
+        found = stem.restore(trainer.abstract, run.init.step)
+        if found is None:
+            steps = ", ".join(map(str, stem.steps())) or "none"
+            raise GristmillError(
+                f"init.step: {path} has no checkpoint of step {run.init.step} (there are: {steps})"
+            )
+    finally:
+        stem.close()
+    state, meta, _ = found
+    return state, {key: meta[key] for key in ("data", "window", "bad_steps", "productive")}
+
+
+def judge_bad_step(
+    run: RunSpec, step: int, metrics: Mapping[str, Any], index: int, checkpoints: Checkpoints
+) -> None:
+    """Reports a step that changed nothing, and ends the run where the policy says so.
+
+    Raises:
+      GristmillError: the policy is 'stop', or too many were bad in a row.
+    """
+    what = (
+        f"step {step} is bad: loss {metrics['loss'][index]:.4g}, "
+        f"gradient norm {metrics['grad_norm'][index]:.4g}"
+    )
+    policy, in_a_row = run.bad_steps, int(metrics["in_a_row"][index])
+    if policy.policy == "skip" and in_a_row <= policy.most_in_a_row:
+        say(f"{what}; skipped, {in_a_row} in a row")
+        return
+    checkpoints.wait()
+    newest = max(checkpoints.steps(), default=None)
+    kept = "no checkpoint was saved yet" if newest is None else f"step {newest} is saved"
+    why = "bad_steps.policy is 'stop'" if policy.policy == "stop" else f"{in_a_row} in a row"
+    raise GristmillError(
+        f"{what}; the run ends ({why}; {kept}): lower learning_rate.peak, or skip such steps"
+    )
+
+
+# ---- signals ------------------------------------------------------------------------------------
+
+
+class StopSignals:
+    """Remembers that SIGTERM or SIGINT came.
+
+    Attributes:
+      number: of the signal, 0 until it came (in all processes, once `reached` said so).
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def handle(self, number: int, frame: Any) -> None:
+        """The handler; a second signal acts as it would without us."""
+        self.number = number
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT
+                      else signal.SIG_DFL)  # fmt: skip
+
+    def reached(self, step: int) -> bool:
+        """Whether to stop after `step`; all processes agree on it."""
+        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+            self.number = signal.SIGTERM
+        return bool(self.number)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Catches the signals that ask to stop.
+
+    Of several processes jax's coordination service catches SIGTERM itself, in whichever it comes.
+    """
+    stop = StopSignals()
+    if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {n: signal.signal(n, stop.handle) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
