@@ -1,19 +1,174 @@
-"""The product of activations and weights, which every dense layer goes through."""
+"""The product of activations and weights, which every dense layer goes through.
+
+Over a mesh, a weight is gathered over fsdp for the product, and its gradient goes back to its shard
+by reduce-scatter, both said outright: left to itself, XLA's partitioner all-reduces the gradient of
+every layer and turns small products into thousands of collective-permutes.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+from jax import lax
+from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from research.model.sharding import BATCH_AXES, partition_spec
+
+# a remat policy must never keep what has this name: whole weights, of every layer
+GATHERED = "gathered_weight"
 
 
-def project(x: jax.Array, w: jax.Array, contract: int = 1) -> jax.Array:
+def project(
+    x: jax.Array, w: jax.Array, axes: Sequence[str], mesh: Mesh | None, contract: int = 1
+) -> jax.Array:
     """Sums over the last `contract` axes of x and the first of w.
 
     Args:
       x: activations, in the dtype to compute in: [B, L, D], or [B, L, H, K] with contract=2.
       w: a float32 parameter: [D, …], or [H, K, D].
+      axes: logical axes of w.
+      mesh: what x and w are sharded over; None on a single device.
+      contract: number of axes summed over.
 
     Returns:
       [B, L, …], in the dtype of x.
     """
-    return jnp.tensordot(x, w.astype(x.dtype), contract)
+    if mesh is None or mesh.size == 1:
+        return jnp.tensordot(x, w.astype(x.dtype), contract)
+    spec = partition_spec(axes)
+    manual = P(*(axis if axis == "fsdp" else None for axis in spec))
+    product = _Sharded(mesh, manual, contract)
+    whole = checkpoint_name(product.gather(lax.stop_gradient(w).astype(x.dtype)), GATHERED)
+    return _project(product, x, w, whole)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _project(product, x, w, whole):
+    return jnp.tensordot(x, whole, product.contract)
+
+
+def _forward(product, x, w, whole):
+    return _project(product, x, w, whole), (x, whole)
+
+
+def _backward(product, residuals, dy):
+    x, whole = residuals
+    outputs = whole.ndim - product.contract
+    dx = lax.dot_general(
+        dy, whole, ((_last(dy, outputs), tuple(range(product.contract, whole.ndim))), ((), ()))
+    )
+    return dx, product.weight_gradient(x, dy), None
+
+
+_project.defvjp(_forward, _backward)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sharded:
+    """One product over a mesh; `tensor` is left to the partitioner.
+
+    Attributes:
+      mesh: all of it.
+      spec: where fsdp splits the weight, if it does.
+      contract: number of axes summed over.
+    """
+
+    mesh: Mesh
+    spec: P
+    contract: int
+
+    @property
+    def split(self) -> int | None:
+        """The axis of the weight that fsdp splits."""
+        if self.mesh.shape["fsdp"] == 1 or "fsdp" not in self.spec:
+            return None
+        return self.spec.index("fsdp")
+
+    def gather(self, w: jax.Array) -> jax.Array:
+        """The weight, whole but for `tensor`."""
+        if self.split is None:
+            return w
+        return jax.shard_map(
+            functools.partial(lax.all_gather, axis_name="fsdp", axis=self.split, tiled=True),
+            mesh=self.mesh,
+            in_specs=self.spec,
+            out_specs=P(),
+            axis_names={"fsdp"},
+            check_vma=False,
+        )(w)
+
+    def weight_gradient(self, x: jax.Array, dy: jax.Array) -> jax.Array:
+        """float32, lying as the weight does."""
+        return jax.shard_map(
+            self._local_gradient,
+            mesh=self.mesh,
+            in_specs=(P(BATCH_AXES), P(BATCH_AXES)),
+            out_specs=self.spec,
+            axis_names=set(BATCH_AXES),
+            check_vma=False,
+        )(x, dy).astype(jnp.float32)
+
+    def _local_gradient(self, x: jax.Array, dy: jax.Array) -> jax.Array:
+        rows = tuple(range(x.ndim - self.contract))
+        # XLA aborts on a bfloat16 reduction between CPU devices
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        dtype = jnp.float32 if on_cpu else x.dtype
+        dw = lax.dot_general(x, dy, ((rows, rows), ((), ())), preferred_element_type=dtype)
+        if self.split is not None:
+            dw = reduce_scatter(dw, "fsdp", self.split, self.mesh)
+        copies = tuple(axis for axis in ("slice", "data") if self.mesh.shape[axis] > 1)
+        return lax.psum(dw, copies) if copies else dw
+
+
+def reduce_scatter(x: jax.Array, axis_name: str, dimension: int, mesh: Mesh) -> jax.Array:
+    """Sums x over a mesh axis and leaves each device its part along a dimension of x.
+
+    To be called under `jax.shard_map`. It goes by one dimension of the torus after another: XLA for
+    TPUs turns a reduce-scatter over several of them into an all-reduce of twice the traffic.
+    """
+    size = mesh.shape[axis_name]
+    stride = size
+    for part in torus_sides(mesh, axis_name):
+        stride //= part
+        # the devices whose places on the mesh axis differ in one digit of a mixed-radix number
+        groups = [
+            [high + digit * stride + low for digit in range(part)]
+            for high in range(0, size, part * stride)
+            for low in range(stride)
+        ]
+        x = lax.psum_scatter(
+            x, axis_name, scatter_dimension=dimension, axis_index_groups=groups, tiled=True
+        )
+    return x
+
+
+def torus_sides(mesh: Mesh, axis_name: str) -> tuple[int, ...]:
+    """The extents of a mesh axis along the dimensions of the torus, those that change last first.
+
+    Their product is the size of the axis; a single number where the axis fills no box, or where
+    devices have no coordinates.
+    """
+    number = mesh.axis_names.index(axis_name)
+    size = mesh.devices.shape[number]
+    line = [mesh.devices.take(i, number).flat[0] for i in range(size)]
+    if not hasattr(line[0], "coords"):
+        return (size,)
+    places = [device.coords for device in line]
+    sides = []
+    for values in zip(*places, strict=True):
+        if extent := len(set(values)) - 1:
+            first_change = next(i for i, value in enumerate(values) if value != values[0])
+            sides.append((first_change, extent + 1))
+    extents = tuple(extent for _, extent in sorted(sides, reverse=True))
+    return extents if math.prod(extents) == size else (size,)
+
+
+def _last(x: jax.Array, count: int) -> tuple[int, ...]:
+    return tuple(range(x.ndim - count, x.ndim))

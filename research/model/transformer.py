@@ -32,13 +32,19 @@ from research.errors import GristmillError
 from research.model.attention import AttentionKind, attend
 from research.model.config import ModelConfig
 from research.model.embedding import look_up
-from research.model.projection import project
+from research.model.projection import GATHERED, project
 from research.model.rope import rope_tables, rotate
 from research.model.sharding import constrain
 
 Params = dict[str, Any]
 Remat = Literal["none", "full", "dots", "minimal"]
 INIT_STD = 0.02
+# logical axes of the matrices of a block
+QUERY_AXES = ("embed", "heads", "head_dim")
+KV_AXES = ("embed", "kv_heads", "head_dim")
+OUTPUT_AXES = ("heads", "head_dim", "embed")
+WIDEN_AXES = ("embed", "mlp")
+NARROW_AXES = ("mlp", "embed")
 # what 'minimal' keeps for the backward pass beside each layer's input: all that attention is made
 # of, so that only norms and the MLP are computed again
 SAVED_NAMES = ("query", "key", "value", "attention_residual", "attention_out")
@@ -84,10 +90,10 @@ class Attention(nnx.Module):
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs) -> None:
         self.config = c = config
         D, H, J, K = c.width, c.heads, c.kv_heads, c.head_dim
-        self.query = weight(rngs, (D, H, K), ("embed", "heads", "head_dim"), INIT_STD)
-        self.key = weight(rngs, (D, J, K), ("embed", "kv_heads", "head_dim"), INIT_STD)
-        self.value = weight(rngs, (D, J, K), ("embed", "kv_heads", "head_dim"), INIT_STD)
-        self.output = weight(rngs, (H, K, D), ("heads", "head_dim", "embed"), residual_std(c))
+        self.query = weight(rngs, (D, H, K), QUERY_AXES, INIT_STD)
+        self.key = weight(rngs, (D, J, K), KV_AXES, INIT_STD)
+        self.value = weight(rngs, (D, J, K), KV_AXES, INIT_STD)
+        self.output = weight(rngs, (H, K, D), OUTPUT_AXES, residual_std(c))
         if c.qkv_bias:
             self.query_bias = nnx.Param(jnp.zeros((H, K)), axes=("heads", "head_dim"))
             self.key_bias = nnx.Param(jnp.zeros((J, K)), axes=("kv_heads", "head_dim"))
@@ -97,9 +103,9 @@ class Attention(nnx.Module):
 
     def __call__(self, x_BxLxD: jax.Array, place: Place) -> jax.Array:
         c, mesh = self.config, place.mesh
-        q_BxLxHxK = project(x_BxLxD, self.query[...])
-        k_BxLxJxK = project(x_BxLxD, self.key[...])
-        v_BxLxJxK = project(x_BxLxD, self.value[...])
+        q_BxLxHxK = project(x_BxLxD, self.query[...], QUERY_AXES, mesh)
+        k_BxLxJxK = project(x_BxLxD, self.key[...], KV_AXES, mesh)
+        v_BxLxJxK = project(x_BxLxD, self.value[...], KV_AXES, mesh)
         if c.qkv_bias:
             q_BxLxHxK += self.query_bias[...].astype(q_BxLxHxK.dtype)
             k_BxLxJxK += self.key_bias[...].astype(k_BxLxJxK.dtype)
@@ -114,7 +120,7 @@ class Attention(nnx.Module):
             for x, name in ((q_BxLxHxK, "query"), (k_BxLxJxK, "key"), (v_BxLxJxK, "value"))
         )
         out_BxLxHxK = checkpoint_name(place.attend(q, k, v), "attention_out")
-        return project(out_BxLxHxK, self.output[...], contract=2)
+        return project(out_BxLxHxK, self.output[...], OUTPUT_AXES, mesh, contract=2)
 
 
 class Mlp(nnx.Module):
@@ -122,19 +128,19 @@ class Mlp(nnx.Module):
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs) -> None:
         self.config = c = config
-        self.gate = weight(rngs, (c.width, c.mlp_width), ("embed", "mlp"), INIT_STD)
-        self.up = weight(rngs, (c.width, c.mlp_width), ("embed", "mlp"), INIT_STD)
-        self.down = weight(rngs, (c.mlp_width, c.width), ("mlp", "embed"), residual_std(c))
+        self.gate = weight(rngs, (c.width, c.mlp_width), WIDEN_AXES, INIT_STD)
+        self.up = weight(rngs, (c.width, c.mlp_width), WIDEN_AXES, INIT_STD)
+        self.down = weight(rngs, (c.mlp_width, c.width), NARROW_AXES, residual_std(c))
 
     def __call__(self, x_BxLxD: jax.Array, mesh: Mesh | None) -> jax.Array:
-        gate_BxLxF = project(x_BxLxD, self.gate[...])
-        up_BxLxF = project(x_BxLxD, self.up[...])
+        gate_BxLxF = project(x_BxLxD, self.gate[...], WIDEN_AXES, mesh)
+        up_BxLxF = project(x_BxLxD, self.up[...], WIDEN_AXES, mesh)
         if self.config.activation == "swiglu":
             gate_BxLxF = jax.nn.silu(gate_BxLxF)
         else:
             gate_BxLxF = jax.nn.gelu(gate_BxLxF, approximate=True)
         hidden_BxLxF = constrain(gate_BxLxF * up_BxLxF, ("batch", "length", "mlp"), mesh)
-        return project(hidden_BxLxF, self.down[...])
+        return project(hidden_BxLxF, self.down[...], NARROW_AXES, mesh)
 
 
 class Block(nnx.Module):
@@ -276,7 +282,7 @@ def hidden_states(
             )
         return _module(graph, block_params)(x_BxLxD, place), None
 
-    if remat != "none":
+    if remat != "none" or (mesh is not None and mesh.size > 1):
         layer = jax.checkpoint(layer, policy=REMAT_POLICIES[remat], prevent_cse=False)
     choices_N = jnp.asarray([windows.index(w) for w in c.windows])
     x_BxLxD, _ = jax.lax.scan(layer, x_BxLxD, (params["layers"], choices_N))
@@ -301,6 +307,7 @@ def logits(hidden_BxLxD: jax.Array, params: Params, config: ModelConfig) -> jax.
 
 
 REMAT_POLICIES = {
+    "none": jax.checkpoint_policies.save_anything_except_these_names(GATHERED),
     "full": jax.checkpoint_policies.nothing_saveable,
     "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     "minimal": jax.checkpoint_policies.save_only_these_names(*SAVED_NAMES),
