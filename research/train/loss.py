@@ -21,7 +21,8 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-BATCH_AXES = ("slice", "data", "fsdp")
+from research.model.projection import reduce_scatter
+from research.model.sharding import BATCH_AXES
 
 
 def cross_entropy(
@@ -183,7 +184,7 @@ class _Local:
 
     def scatter(self, d_head_DxV):
         if self.mesh.shape["fsdp"] > 1:
-            d_head_DxV = lax.psum_scatter(d_head_DxV, "fsdp", scatter_dimension=0, tiled=True)
+            d_head_DxV = reduce_scatter(d_head_DxV, "fsdp", 0, self.mesh)
         return self.sum(d_head_DxV, ("slice", "data"))
 
     def wide(self, axes):
