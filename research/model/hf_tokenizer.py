@@ -110,7 +110,11 @@ def _read(path: Path) -> Any:
 
 
 def _from_sentencepiece(path: Path, settings: Mapping[str, Any]) -> Any:
-    """A unigram model that maps no characters, as `gristmill vocab train` makes it; else None."""
+    """A unigram model that maps no characters, as `gristmill vocab train` makes it; else None.
+
+    The ids are SentencePiece's, except that of equally likely segmentations (runs of spaces have
+    them) the other may be taken: the two libraries round their sums otherwise.
+    """
     from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 
@@ -153,9 +157,9 @@ def _from_ranks(path: Path, settings: Mapping[str, Any]) -> Any:
         return "".join(shown[byte] for byte in token)
 
     merges = [
-        tuple(map(text, _last_merge(token, ranks)))
+        tuple(map(text, parts))
         for token in sorted(ranks, key=ranks.__getitem__)
-        if len(token) > 1
+        if len(parts := _parts(token, ranks)) == 2
     ]
     vocabulary = {text(token): rank for token, rank in ranks.items()}
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=True))
@@ -177,11 +181,18 @@ def _from_ranks(path: Path, settings: Mapping[str, Any]) -> Any:
     return tokenizer
 
 
-def _last_merge(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes]:
-    """The two parts that a token is made of: what merging stops at below the token's own rank."""
+def _parts(token: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
+    """What merging makes of a token's bytes with the tokens ranked before it.
+
+    Two parts are the merge that makes the token.  Of more, no merge makes it: tiktoken, and
+    `ignore_merges`, find it only where it is a whole piece of the split text.
+    """
+    limit = ranks[token]
     parts = [bytes([byte]) for byte in token]
-    while len(parts) > 2:
-        pairs = [ranks.get(a + b, len(ranks) * 2) for a, b in itertools.pairwise(parts)]
+    while len(parts) > 1:
+        pairs = [ranks.get(a + b, limit) for a, b in itertools.pairwise(parts)]
+        if min(pairs) >= limit:
+            break
         place = pairs.index(min(pairs))
         parts[place : place + 2] = [parts[place] + parts[place + 1]]
-    return parts[0], parts[1]
+    return parts

@@ -76,7 +76,7 @@ class _Sharded:
 
     Attributes:
       mesh: all of it.
-      spec: where fsdp splits the weight, if it does.
+      spec: where fsdp splits the weight, if it does: along its first axis or its last.
       contract: number of axes summed over.
     """
 
@@ -120,9 +120,17 @@ class _Sharded:
         # XLA aborts on a bfloat16 reduction between CPU devices
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         dtype = jnp.float32 if on_cpu else x.dtype
-        dw = lax.dot_general(x, dy, ((rows, rows), ((), ())), preferred_element_type=dtype)
+        # the axis that is to be scattered comes first, and the others are one: XLA for TPUs has a
+        # reduce-scatter for such an array, and makes an all-reduce for some others
+        flip = self.split is not None and self.split >= self.contract
+        left, right = (dy, x) if flip else (x, dy)
+        dw = lax.dot_general(left, right, ((rows, rows), ((), ())), preferred_element_type=dtype)
         if self.split is not None:
-            dw = reduce_scatter(dw, "fsdp", self.split, self.mesh)
+            rest = dw.shape[1:]
+            dw = reduce_scatter(dw.reshape(dw.shape[0], -1), "fsdp", 0, self.mesh)
+            dw = dw.reshape(-1, *rest)
+        if flip:
+            dw = jnp.moveaxis(dw, 0, -1)
         copies = tuple(axis for axis in ("slice", "data") if self.mesh.shape[axis] > 1)
         return lax.psum(dw, copies) if copies else dw
 
