@@ -77,7 +77,7 @@ class Checkpoints:
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(meta)
+                    state=ocp.args.PyTreeSave(arrays), meta=ocp.args.JsonSave(meta)
                 ),
                 force=True,
             )

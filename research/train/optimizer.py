@@ -6,6 +6,8 @@ residual stream), a hidden matrix 'layers' too.  Norms and biases have no 'embed
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +57,7 @@ def make_optimizer(config: OptimizerConfig, axes: Axes) -> optax.GradientTransfo
             ns_steps=config.newton_schulz_steps,
             weight_dimension_numbers=numbers,
         ),
-        contrib.scale_by_shape(weight_dimension_numbers=numbers, consistent_rms=MUON_RMS),
+        optax.stateless(functools.partial(_match_rms, numbers)),
     )
     return optax.partition({"adamw": adam, "muon": muon}, labels)
 
@@ -81,6 +83,18 @@ def apply_updates(
         return moved - decay * param if is_matrix(names) else moved
 
     return jax.tree.map(move, axes, params, directions, is_leaf=_is_axes)
+
+
+def _match_rms(numbers: Any, updates: Any, params: Any) -> Any:
+    """Scales orthogonal matrices [m, n] to the root mean square MUON_RMS."""
+
+    def scale(sides: contrib.MuonDimensionNumbers, update: jax.Array) -> jax.Array:
+        sizes = [math.prod(update.shape[axis] for axis in side) for side in sides]
+        return MUON_RMS * math.sqrt(max(sizes)) * update
+
+    return jax.tree.map(
+        scale, numbers, updates, is_leaf=lambda x: isinstance(x, contrib.MuonDimensionNumbers)
+    )
 
 
 def _matrix_axes(names: Sequence[str]) -> contrib.MuonDimensionNumbers:
