@@ -25,6 +25,7 @@ COMMANDS = {
     "batches": ("research.input_pipeline.commands", "decode the batch of a step"),
     "config": ("research.run_commands", "print what Gin files resolve to, and its fingerprint"),
     "train": ("research.run_commands", "train a run, or go on with one"),
+    "compile": ("research.train.compile_command", "compile a run for a TPU that is not here"),
     "evaluate": ("research.run_commands", "loss and bits per byte of a run, by domain"),
     "verify": ("research.artefact_commands", "re-check every hash of an artefact"),
     "bench": ("research.bench.commands", "measure speed and memory against named anchors"),

@@ -144,7 +144,7 @@ class _Module:
         return self.devices
 
     def _trips(self, computation: str, operand: str, condition: str, body: str) -> int:
-        """How often a counting loop runs: (bound - start) / step, from its three computations."""
+        """How often a counting loop runs: (bound - start) / step."""
         lines = "\n".join(self.lines.get(condition, []))
         compare = re.search(
             r"ROOT .* compare\(%([\w.\-]+), %([\w.\-]+)\), direction=(LT|GT)", lines
