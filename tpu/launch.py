@@ -27,7 +27,7 @@ from tpu.watch import Job, Patience, Watch, expect, fetch_logs, is_finished, new
 from tpu.watch import summary as summarise
 
 NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-BUCKET_PATH = r"gs://[A-Za-z0-9][A-Za-z0-9._/-]*[A-Za-z0-9]"
+BUCKET_PATH = r"gs://[A-Za-z0-9][A-Za-z0-9._/=+,@-]*[A-Za-z0-9]"
 SECRET = r"(?i)token|secret|passw|credential|api_?key|private_?key"
 
 

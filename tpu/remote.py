@@ -82,10 +82,10 @@ if ! flock --nonblock job/lock true; then
   echo "gristmill-worker: failed a job runs as process $(cat job/pid); end it by: launch.py stop"
   exit 1
 fi
-if bash -eu > setup.log 2>&1 << 'STEPS'
+cat > steps << 'STEPS'
 {steps}
 STEPS
-then
+if bash -eu steps > setup.log 2>&1 < /dev/null; then
   echo 'gristmill-worker: ready'
 else
   tail -n 30 setup.log
@@ -121,7 +121,7 @@ cd ~/gristmill/job 2> /dev/null && [ "$(cat ../installed)" = {quote(source_id)} 
   echo 'gristmill-worker: failed source {source_id} is not installed; run: launch.py setup'; exit 1
 }}
 exec 9> lock
-if ! flock --nonblock 9; then
+if ! flock --timeout 2 9; then  # a look at the job holds it for a moment
   if [ "$(cat launch)" = {quote(launch)} ]; then echo 'gristmill-worker: started'; exit 0; fi
   echo "gristmill-worker: failed a job runs as process $(cat pid); end it by: launch.py stop"
   exit 1

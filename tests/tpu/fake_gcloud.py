@@ -190,6 +190,7 @@ def main(arguments: list[str]) -> int:
     with cloud() as state:
         hangs = words[3] in state["play"].get("hang", [])
     if hangs:
+        (CLOUD / "hanging").write_text(str(os.getpid()))
         time.sleep(60)
     name = words[4]
     if words[3] == "scp":

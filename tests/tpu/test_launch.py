@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -213,6 +215,28 @@ def test_a_hang_is_cut_off(cloud) -> None:
     assert time.monotonic() - began < 10
     assert done.status == 1
     assert "gcloud compute tpus queued-resources create mill did not answer in 0.5 s" in done.error
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((cloud.folder / "hanging").read_text()), 0)
+
+
+def test_an_interrupt_ends_the_watch_and_nothing_else(cloud) -> None:
+    (cloud.folder / "steps").write_text("1000000")
+    bring_up(cloud)
+    line = [sys.executable, str(cloud.checkout / "tpu" / "launch.py"), "watch", "--name", "mill"]
+    with subprocess.Popen(
+        [*line, *ALL, "--poll_seconds", "0.1", "--delete_at_end"],
+        env=cloud.environment(),
+        cwd=cloud.checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watch:
+        assert "2 running" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        _, error = watch.communicate(timeout=20)
+    assert watch.returncode == 128 + signal.SIGINT
+    assert error.count("\n") == 1 and "interrupted; nothing was deleted" in error
+    assert "2 running" in cloud.launch("status", *TYPE).out
 
 
 @pytest.mark.parametrize(
