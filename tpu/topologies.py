@@ -3,14 +3,13 @@
     find("v5litepod-256").topology   ->  "16x16"
     find("v5litepod-256").hosts      ->  64
 
-Sources, read in 2025 and 2026:
-  shapes, memory and speed: https://cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e.  Pages of
-    different dates give 800 GiB/s or 819 GB/s for v5e, 1600 or 1640 GB/s for v6e.
+Sources:
+  memory and speed: https://cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e.  Pages of different
+    dates give 800 GiB/s or 819 GB/s for v5e, 1600 or 1640 GB/s for v6e.
   ICI: the same pages (v5e 400, v5p 1200, v6e 800 GB/s); v4 is six links of 50 GB/s each way, from
     table 4 of Jouppi et al., "TPU v4: An Optically Reconfigurable Supercomputer", 2023.
-  virtual machines of a slice: the same pages; for v5litepod the table in
-    https://github.com/GoogleCloudPlatform/ai-infra-cluster-provisioning (4 chips a machine from 16
-    chips on).
+  shapes and virtual machines: the v5p and v6e pages; for v4 and v5litepod the tables of xpk,
+    https://github.com/AI-Hypercomputer/xpk, src/xpk/core/system_characteristics.py.
   runtime versions: https://cloud.google.com/tpu/docs/runtimes.
 """
 
