@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,13 +18,16 @@ def human(number: float, unit: str = "") -> str:
 
 
 def parse_count(text: str) -> int:
-    """Inverse of `human`, for options such as `--tokens 50M` (argparse reports a ValueError)."""
+    """Inverse of `human`, the type of options such as `--tokens 50M`."""
     scale = {"k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
-    suffix = text[-1:].lower()
-    value = float(text[:-1]) * scale[suffix] if suffix in scale else float(text)
-    if value != int(value) or value <= 0:
-        raise ValueError(text)
-    return int(value)
+    factor = scale.get(text[-1:].lower(), 1)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+        if value >= 1 and value == int(value):
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1, as 8192 or 50M")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -16,6 +16,7 @@ document add up to its whole length in bits.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -26,6 +27,7 @@ from research.input_pipeline.mixture_plan import MixturePlan, Schedule
 from research.input_pipeline.packing import PADDING, BestFitPacker, ConcatPacker, Packer, Pieces
 from research.input_pipeline.token_cache import TokenCache
 
+MAX_STEPS = 50_000_000
 PACKERS = {"concat": ConcatPacker, "best_fit": BestFitPacker}
 
 
@@ -59,8 +61,10 @@ class DataSpec:
     def __post_init__(self) -> None:
         """Raises GristmillError for sizes and caps that make no batches."""
         for name in ("steps", "batch", "length"):
-            if getattr(self, name) < 1:
-                raise GristmillError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            if not 1 <= getattr(self, name) <= MAX_STEPS:
+                raise GristmillError(
+                    f"{name} is {getattr(self, name)}; it must be from 1 to {MAX_STEPS}"
+                )
         if self.packer not in PACKERS:
             raise GristmillError(f"packer is one of {', '.join(PACKERS)}, not {self.packer!r}")
         if self.on_cap not in ("redistribute", "stop", "error"):
@@ -71,7 +75,7 @@ class DataSpec:
                     f"max_epochs names {source}, which has no share; "
                     f"sources: {', '.join(self.schedule.sources)}"
                 )
-            if not epochs > 0:
+            if not 0 < epochs < math.inf:
                 raise GristmillError(f"max_epochs of {source} is {epochs}; it must be above 0")
 
 
@@ -131,7 +135,10 @@ class BatchSource:
                     f"sources: {', '.join(caches)}"
                 )
             if not len(caches[name].tokens):
-                raise GristmillError(f"source {name} has no tokens ({caches[name].folder})")
+                raise GristmillError(
+                    f"source {name} has no document in its split {caches[name].manifest['split']}; "
+                    "give it no share, or another validation_share"
+                )
         self.caches = [caches[name] for name in spec.schedule.sources]
         self.packers: list[Packer] = [
             PACKERS[spec.packer](
@@ -249,7 +256,13 @@ class BatchSource:
             "bos_id": self.bos_id,
             "pad_id": self.pad_id,
         }
-        identity = {cache.name: cache.manifest["fingerprint"] for cache in self.caches}
+        identity = {}
+        used = self.plan.totals(step)
+        for cache, packer, rows in zip(self.caches, self.packers, used.tolist(), strict=True):
+            cap = self.spec.max_epochs.get(cache.name)
+            if cap is not None and rows < packer.rows_in(cap):
+                cap = None  # only a source's last row depends on where it ends
+            identity[cache.name] = [cache.manifest["fingerprint"], cache.manifest["split"], cap]
         return {"step": step, "prefix": self.plan.prefix_hash(step, identity, settings)}
 
     def resume(self, state: Mapping[str, int | str]) -> int:

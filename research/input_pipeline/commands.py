@@ -6,6 +6,7 @@ import argparse
 import itertools
 import json
 import math
+import operator
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,10 @@ def cache(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of `gristmill cache`."""
     _add_mixture(parser)
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)"
+        "--workers",
+        type=parse_count,
+        default=os.cpu_count(),
+        help="processes (default: one a core)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be tokenised")
     parser.set_defaults(run=run_cache)
@@ -121,6 +125,9 @@ def run_show(args: argparse.Namespace) -> None:
             more = len(made["domains"]) - 8
             print(f"{bar}   domains: {', '.join(made['domains'][:8])}"
                   + (f" and {more} more" if more > 0 else ""))  # fmt: skip
+    for step, _ in source.spec.schedule.points:
+        if step >= plan.steps:
+            print(f"the schedule's point at step {step} is beyond the last step")
     for name, step in plan.exhausted.items():
         print(f"at step {step} {name} reaches its cap of {source.spec.max_epochs[name]:g} epochs; "
               "the others share its place in proportion")  # fmt: skip
@@ -135,9 +142,9 @@ def batches(parser: argparse.ArgumentParser) -> None:
     _add_mixture(parser)
     _add_plan(parser)
     parser.add_argument("--step", type=int, default=0, help="which batch")
-    parser.add_argument("--rows", type=int, default=4, help="how many of its rows to print")
-    parser.add_argument("--hosts", type=int, default=1, help="as host 0 of so many")
-    parser.add_argument("--characters", type=int, default=160, help="of each span to print")
+    parser.add_argument("--rows", type=parse_count, default=4, help="how many of its rows to print")
+    parser.add_argument("--hosts", type=parse_count, default=1, help="as host 0 of so many")
+    parser.add_argument("--characters", type=parse_count, default=160, help="of each span to print")
     parser.set_defaults(run=run_batches)
 
 
@@ -201,13 +208,13 @@ def read_schedule(path: Path) -> Schedule:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         points = tuple(
-            (int(step), {str(name): float(share) for name, share in shares.items()})
+            (operator.index(step), {str(name): float(share) for name, share in shares.items()})
             for step, shares in value["points"]
         )
         return Schedule(points, value["kind"])
-    except FileNotFoundError:
-        raise GristmillError(f"{path}: no such schedule") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise GristmillError(f"schedule {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise GristmillError(
             f"{path} is no schedule ({type(error).__name__}: {error}); it must read like "
             '{"kind": "linear", "points": [[0, {"a": 1}], [500, {"a": 1, "b": 2}]]}'
@@ -229,7 +236,11 @@ def _caps(options: list[str], sources: list[str]) -> Mapping[str, float]:
 
 def _add_modules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--modules", nargs="*", default=[], help="Python modules that define more Tasks or Mixtures"
+        "--modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a Python module that defines more Tasks or Mixtures (may be repeated)",
     )
 
 
@@ -241,12 +252,18 @@ def _add_mixture(parser: argparse.ArgumentParser) -> None:
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--tokens", type=parse_count, default=50_000_000, help="of the whole run (default: 50M)")
-    add("--length", type=int, default=1024, help="L, tokens in a row (default: 1024)")
-    add("--batch", type=int, default=64, help="rows in a step (default: 64)")
+    add("--length", type=parse_count, default=1024, help="L, tokens in a row (default: 1024)")
+    add("--batch", type=parse_count, default=64, help="rows in a step (default: 64)")
     add("--seed", type=int, default=0, help="of the data order (default: 0)")
     add("--packer", choices=list(PACKERS), default="concat")
     add("--split", choices=SPLITS, default=SPLITS[0])
     add("--schedule", type=Path, help="a JSON file of shares over the steps")
-    add("--max-epochs", nargs="*", default=[], metavar="[SOURCE=]N", help="caps on repetition")
+    add(
+        "--max-epochs",
+        action="append",
+        default=[],
+        metavar="[SOURCE=]N",
+        help="a cap on repetition, of one source or of all (may be repeated)",
+    )
     add("--on-cap", choices=("redistribute", "stop", "error"), default="redistribute")
     add("--across-documents", action="store_true", help="attend and predict across documents")

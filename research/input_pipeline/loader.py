@@ -31,7 +31,17 @@ def open_caches(root: Path, mixture: MixtureSpec, split: str) -> dict[str, Token
 
 
 def mixture_schedule(mixture: MixtureSpec, caches: Mapping[str, TokenCache]) -> Schedule:
-    """The mixture's own shares, constant; a natural share is the number of the Task's tokens."""
+    """The mixture's own shares, constant; a natural share is the number of the Task's tokens.
+
+    Raises:
+      GristmillError: no Task of the mixture has a document in this split.
+    """
+    if not any(len(cache.tokens) for cache in caches.values()):
+        splits = {cache.manifest["split"] for cache in caches.values()}
+        raise GristmillError(
+            f"mixture {mixture.name}: no Task has a document in the split {', '.join(splits)}; "
+            "its validation_share decides that"
+        )
     return Schedule.constant(
         {
             name: float(caches[name].manifest["tokens"]) if share is None else share

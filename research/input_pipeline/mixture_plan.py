@@ -4,7 +4,8 @@ Every row has L tokens, so counts of rows are counts of tokens.  `MixturePlan` t
 of shares into whole rows by error diffusion: with constant or ramping shares every source is within
 one row of its target after every step.  A step's counts depend on the shares up to that step alone,
 so the past of a plan does not change with its future.  (For the same reason no rule can promise the
-one row across sudden changes of share; `largest_error` says what a plan attains.)
+one row across sudden changes of share, by the schedule or by a cap; `largest_error` says what a
+plan attains.)
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ class Schedule:
                         f"schedule, step {step}: the share of {source} is {share}; "
                         "it must be a number of at least 0"
                     )
-            if not math.fsum(shares.values()) > 0:
-                raise GristmillError(f"schedule, step {step}: the shares sum to 0")
+            if not 0 < sum(shares.values()) < math.inf:
+                raise GristmillError(
+                    f"schedule, step {step}: the shares sum to {sum(shares.values()):g}"
+                )
 
     @classmethod
     def constant(cls, shares: Mapping[str, float]) -> Schedule:
@@ -203,12 +206,12 @@ class MixturePlan:
         order = permutation(self.batch, "slots", seed, step)
         return source[order], row[order]
 
-    def prefix_hash(self, step: int, identity: Mapping[str, str], settings: object) -> str:
+    def prefix_hash(self, step: int, identity: Mapping[str, object], settings: object) -> str:
         """SHA-256 of all that decided the batches before `step`.
 
         Args:
           step: the first step that does not count.
-          identity: fingerprint of each source's cache.
+          identity: what each source's rows are made of.
           settings: row length, packer, seed: whatever else decides the contents of rows (JSON).
         """
         used = sorted(np.flatnonzero(self.totals(step)), key=lambda d: self.sources[d])

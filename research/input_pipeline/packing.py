@@ -119,7 +119,12 @@ class ConcatPacker:
         first, last = self._block(epoch)
         begins_R = np.arange(first, last + 1) * self.length - epoch * self.tokens
         places_R = np.minimum(starts_N.searchsorted(begins_R, "right") - 1, n - 1)
-        order_R = permutation(last - first, "rows", self.seed, self.source, epoch)
+        # a row that runs on into the next epoch stays last: if a cap ends the source here, no row
+        # but that one differs
+        fixed = int(last * self.length > (epoch + 1) * self.tokens and last > first)
+        order_R = permutation(last - first - fixed, "rows", self.seed, self.source, epoch)
+        if fixed:
+            order_R = np.append(order_R, np.uint32(last - first - 1))
         return order_N, starts_N, order_R, places_R
 
     def _block(self, epoch: int) -> tuple[int, int]:

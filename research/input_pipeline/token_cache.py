@@ -18,7 +18,12 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import multiprocessing.connection
+import os
 import shutil
+import signal
+import threading
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -93,9 +98,17 @@ class TokenCache:
                     f"{path} is missing or cut short; delete {folder.parent} and run: {command}"
                 )
 
+        if manifest["fingerprint"] != task.fingerprint:
+            raise GristmillError(f"{folder} is not the cache of task {task.name}; run: {command}")
+
         def load(name: str) -> np.ndarray:
-            # a plain view: numpy's memmap class makes every indexing slower
-            return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
+            try:
+                # a plain view: numpy's memmap class makes every indexing slower
+                return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
+            except ValueError:
+                raise GristmillError(
+                    f"{folder / name} is damaged; delete {folder.parent} and run: {command}"
+                ) from None
 
         tokens = np.empty(0, manifest["dtype"])
         if manifest["tokens"]:  # an empty file cannot be mapped
@@ -127,7 +140,7 @@ def _what_changed(root: Path, task: TaskSpec) -> str:
     newest = max(manifests, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return ""
-    then = json.loads(newest.read_text(encoding="utf-8"))["task"]
+    then = json.loads(newest.read_text(encoding="utf-8")).get("task", {})
     now = json.loads(json.dumps(task.semantics()))
     changes = []
     for key in now:
@@ -192,8 +205,8 @@ def build_caches(
 def parts_to_build(root: Path, task: TaskSpec) -> tuple[int, int, int]:
     """Parts of the Task's corpus still to be tokenised, all its parts, and its bytes of text."""
     manifest = Corpus.open(root, task.corpus).manifest
-    done = len(list((task_folder(root, task) / "parts").glob("[0-9]????.json")))
-    parts = len(manifest["parts"])
+    folder, parts = task_folder(root, task) / "parts", len(manifest["parts"])
+    done = sum((folder / f"{part:05d}.json").exists() for part in range(parts))
     return 0 if _finished(root, task) else parts - done, parts, manifest["bytes"]
 
 
@@ -216,7 +229,7 @@ def _run(
         return
     # spawned, not forked: this process may hold TensorFlow's threads
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(units)), context) as pool:
+    with ProcessPoolExecutor(min(workers, len(units)), context, _attend_parent) as pool:
         futures = {pool.submit(tokenise_part, root, *unit, modules): unit for unit in units}
         try:
             for future in as_completed(futures):
@@ -229,6 +242,18 @@ def _run(
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _attend_parent() -> None:
+    """Makes a worker leave Ctrl-C to its parent, and end when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str]) -> None:
@@ -246,7 +271,7 @@ def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str])
     domains: dict[str, list[str]] = {split: [] for split in SPLITS}
     sizes: dict[str, list[int]] = {split: [] for split in SPLITS}
     ids: dict[str, list[str]] = {split: [] for split in SPLITS}
-    dropped = 0
+    dropped, fields = 0, set()  # the fields that some document's meta has
     with (
         artefacts.atomic_file(folder / f"{part:05d}.train.bin") as train,
         artefacts.atomic_file(folder / f"{part:05d}.validation.bin") as validation,
@@ -256,9 +281,16 @@ def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str])
             if split is None:
                 dropped += 1
                 continue
-            files[split].write(np.asarray(tokens, dtype).tobytes())
+            tokens = np.asarray(tokens)
+            if len(tokens) and not 0 <= tokens.min() <= tokens.max() < task.vocabulary.size:
+                raise GristmillError(
+                    f"task {task.name}, document {row['id']}: token ids from {tokens.min()} to "
+                    f"{tokens.max()}, in a vocabulary of {task.vocabulary.size}; mend its "
+                    "preprocessors"
+                )
+            files[split].write(tokens.astype(dtype).tobytes())
             lengths[split].append(len(tokens))
-            domains[split].append(_domain(row, task.domain_fields))
+            domains[split].append(_domain(row, task.domain_fields, fields))
             sizes[split].append(size)
             ids[split].append(row["id"])
     for split in SPLITS:
@@ -268,13 +300,14 @@ def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str])
             np.savez(
                 file,
                 lengths=np.array(lengths[split], np.int64),
-                domains=np.array([number[name] for name in domains[split]], np.uint16),
+                domains=np.array([number[name] for name in domains[split]], np.uint32),
                 bytes=np.array(sizes[split], np.uint32),
             )
         artefacts.write_json(
             folder / f"{part:05d}.{split}.json", {"domains": names, "ids": ids[split]}
         )
-    artefacts.write_json(folder / f"{part:05d}.json", {"dropped": dropped})
+    state = {"dropped": dropped, "fields": sorted(fields)}
+    artefacts.write_json(folder / f"{part:05d}.json", state)
 
 
 def token_dtype(task: TaskSpec) -> np.dtype:
@@ -290,6 +323,11 @@ def _encoded(
     A split of None is a document with roots on both sides of the validation split.
     """
     name = corpus.parts[part]
+    if artefacts.describe_files(corpus.folder, [name])[name] != corpus.manifest["files"][name]:
+        raise GristmillError(
+            f"{corpus.folder / name} is not what the corpus was finished with; "
+            f"run: gristmill verify {corpus.folder}"
+        )
     rows = _rows(corpus.folder / name)
     if not task.native:
         from research.registry.export import seqio_token_stream  # TensorFlow, for such Tasks alone
@@ -300,7 +338,11 @@ def _encoded(
                 yield row, None, (), 0
         for split in SPLITS:
             for found in seqio_token_stream(root, task.name, split, name, modules):
-                row = by_id[found.id]
+                if (row := by_id.get(found.id)) is None:
+                    raise GristmillError(
+                        f"task {task.name}: its preprocessors make a document {found.id}, which "
+                        f"is not in {task.corpus}; they must keep the feature 'id' as it is"
+                    )
                 text = row["text"] if found.text is None else found.text
                 yield row, split, found.tokens, len(text.encode())
         return
@@ -312,12 +354,27 @@ def _encoded(
     steps = [resolve(spec) for spec in task.preprocessors]
     eos = np.array([task.vocabulary.eos_id] if task.add_eos else [], np.int32)
     while batch := list(itertools.islice(rows, 256)):
-        texts = [row["text"] for row in batch]
-        for step in steps:
-            texts = [step(text) for text in texts]
+        texts = [_preprocessed(row, steps, task) for row in batch]
         for row, text, ids in zip(batch, texts, tokenizer.encode_batch(texts), strict=True):
             split = split_of(row["roots"] or [row["id"]], task.validation_share)
             yield row, split, np.concatenate([ids, eos]), len(text.encode())
+
+
+def _preprocessed(
+    row: Mapping[str, Any], steps: Sequence[Callable[[str], str]], task: TaskSpec
+) -> str:
+    """The text of a document after the Task's preprocessors."""
+    text = row["text"]
+    for step, spec in zip(steps, task.preprocessors, strict=True):
+        try:
+            text = step(text)
+            text.encode()
+        except Exception as error:  # a user's function may raise anything
+            raise GristmillError(
+                f"task {task.name}: preprocessor {spec.function} fails on document {row['id']} of "
+                f"{task.corpus}: {type(error).__name__}: {error}"
+            ) from None
+    return text
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -325,12 +382,19 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _domain(row: Mapping[str, Any], fields: Sequence[str]) -> str:
-    """`source`, or `source/field=value/…` where the Task tells domains apart by fields of meta."""
+def _domain(row: Mapping[str, Any], fields: Sequence[str], present: set[str]) -> str:
+    """`source`, or `source/field=value/…` where the Task tells domains apart by fields of meta.
+
+    Values are percent-encoded, so that different ones stay apart; a field that is missing or null
+    stands without a value.  `present` collects the fields that are not.
+    """
     if not fields:
         return row["source"]
     meta = json.loads(row["meta"])
-    return "/".join([row["source"], *(f"{name}={meta.get(name, '-')}" for name in fields)])
+    found = [name for name in fields if meta.get(name) is not None]
+    present.update(found)
+    values = {name: urllib.parse.quote(str(meta[name]), safe=" ") for name in found}
+    return "/".join([row["source"], *(f"{n}={values[n]}" if n in values else n for n in fields)])
 
 
 def _join(root: Path, task: TaskSpec, split: str, command: str) -> None:
@@ -339,7 +403,18 @@ def _join(root: Path, task: TaskSpec, split: str, command: str) -> None:
     target = folder / split
     target.mkdir(exist_ok=True)
     artefacts.remove_temporaries(target)
-    stems = sorted(path.stem for path in (folder / "parts").glob("[0-9]????.json"))
+    parts = range(len(Corpus.open(root, task.corpus).parts))
+    stems = [f"{part:05d}" for part in parts]
+    states = [
+        json.loads((folder / "parts" / f"{stem}.json").read_text(encoding="utf-8"))
+        for stem in stems
+    ]
+    seen = {name for state in states for name in state["fields"]}
+    if unknown := [name for name in task.domain_fields if name not in seen]:
+        raise GristmillError(
+            f"task {task.name}: domain_fields names {', '.join(unknown)}, which no document of "
+            f"{task.corpus} has in its meta; mend the Task and run: {command}"
+        )
     listed, lengths, domains, sizes = [], [], [], []
     with artefacts.atomic_file(target / "tokens.bin") as tokens:
         for stem in stems:
@@ -371,13 +446,9 @@ def _join(root: Path, task: TaskSpec, split: str, command: str) -> None:
     with artefacts.atomic_file(target / "ids.parquet") as file:
         ids = pa.table({"id": pa.array([i for part in listed for i in part["ids"]], pa.string())})
         pq.write_table(ids, file, compression="zstd", row_group_size=1 << 14)
-    dropped = sum(
-        json.loads((folder / "parts" / f"{stem}.json").read_text(encoding="utf-8"))["dropped"]
-        for stem in stems
-    )
     domain_documents = np.bincount(np.concatenate(domains), minlength=len(names))
-    artefacts.write_json(
-        target / artefacts.MANIFEST,
+    artefacts.write_manifest(
+        target,
         {
             "kind": "cache",
             "name": task.name,
@@ -392,7 +463,9 @@ def _join(root: Path, task: TaskSpec, split: str, command: str) -> None:
             "bytes": int(np.concatenate(sizes).sum(dtype=np.int64)),
             "domains": names,
             "domain_documents": domain_documents.tolist(),
-            "dropped": {"roots on both sides of the validation split": dropped},
+            "dropped": {
+                "roots on both sides of the validation split": sum(s["dropped"] for s in states)
+            },
             "files": artefacts.describe_files(target, list(FILES)),
             "made_by": {
                 "command": command,
