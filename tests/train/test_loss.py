@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
+from research.train import loss
 from research.train.loss import cross_entropy
 
 B, L, D, V = 8, 6, 16, 40
@@ -85,6 +86,13 @@ def test_equals_the_dense_loss_on_any_mesh(shape, z_loss, soft_cap, arrays):
     assert_close(*both(shape, arrays, 4, z_loss, soft_cap))
 
 
+@pytest.mark.parametrize("shape", MESHES, ids=str)
+@pytest.mark.parametrize("chunk", [1, 13, 1000])
+def test_two_passes_give_the_same(shape, chunk, arrays, monkeypatch):
+    monkeypatch.setattr(loss, "ACCUMULATOR_BYTES", 0)
+    assert_close(*both(shape, arrays, chunk, 1e-2, 3.0))
+
+
 @pytest.mark.parametrize("chunk", [1, 5, 7, 47, 48, 1000])
 def test_any_chunk_size_gives_the_same(chunk, arrays):
     assert_close(*both((1, 1, 1, 1), arrays, chunk, 1e-2, None))
@@ -94,7 +102,7 @@ def test_any_chunk_size_gives_the_same(chunk, arrays):
 def test_a_scaled_loss_has_scaled_gradients_and_nll_has_none(arrays):
     hidden, head, targets, weights = arrays
 
-    def loss(hidden, use_nll):
+    def objective(hidden, use_nll):
         loss_sum, nll = cross_entropy(
             hidden, head, targets, weights, mesh=make_mesh((1, 1, 1, 1)), chunk=9,
             z_loss=0.0, soft_cap=None,
@@ -102,16 +110,16 @@ def test_a_scaled_loss_has_scaled_gradients_and_nll_has_none(arrays):
         return 3 * loss_sum + use_nll * nll.sum()
 
     plain = jax.grad(lambda h: dense(h, head, targets, weights, 0.0, None)[0])(hidden)
-    assert_close(jax.grad(loss)(hidden, 0.0), 3 * plain)
-    assert_close(jax.grad(loss)(hidden, 1.0), 3 * plain)
+    assert_close(jax.grad(objective)(hidden, 0.0), 3 * plain)
+    assert_close(jax.grad(objective)(hidden, 1.0), 3 * plain)
 
 
 def test_weights_of_zero_take_tokens_out(arrays):
     hidden, head, targets, _ = arrays
-    (loss, nll), gradients = both(
+    (loss_sum, nll), gradients = both(
         (1, 2, 2, 2), (hidden, head, targets, 0 * arrays[3]), 4, 1e-2, None
     )[0]
-    assert loss == 0
+    assert loss_sum == 0
     assert (nll > 0).all()
     assert all((gradient == 0).all() for gradient in gradients)
 
@@ -119,12 +127,12 @@ def test_weights_of_zero_take_tokens_out(arrays):
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 2, 4)], ids=str)
 def test_uniform_logits_give_the_log_of_the_vocabulary(shape, arrays):
     hidden, _, targets, weights = arrays
-    loss, nll = cross_entropy(
+    loss_sum, nll = cross_entropy(
         0 * hidden, np.ones((D, V), np.float32), targets, weights,
         mesh=make_mesh(shape), chunk=5, z_loss=0.0, soft_cap=None,
     )  # fmt: skip
     np.testing.assert_allclose(nll, math.log(V), rtol=1e-6)
-    np.testing.assert_allclose(loss, weights.sum() * math.log(V), rtol=1e-6)
+    np.testing.assert_allclose(loss_sum, weights.sum() * math.log(V), rtol=1e-6)
 
 
 def test_bfloat16_products_stay_close(arrays):
@@ -132,8 +140,8 @@ def test_bfloat16_products_stay_close(arrays):
     rounded = (hidden.astype(jnp.bfloat16), head, targets, weights)
     exact = both((1, 1, 1, 1), arrays, 8, 0.0, None)[1]
     for shape in [(1, 1, 1, 1), (1, 2, 2, 2)]:
-        (loss, nll), (d_hidden, d_head) = both(shape, rounded, 8, 0.0, None)[0]
-        assert (loss.dtype, nll.dtype) == (jnp.float32, jnp.float32)
+        (loss_sum, nll), (d_hidden, d_head) = both(shape, rounded, 8, 0.0, None)[0]
+        assert (loss_sum.dtype, nll.dtype) == (jnp.float32, jnp.float32)
         assert (d_hidden.dtype, d_head.dtype) == (jnp.bfloat16, jnp.float32)
-        np.testing.assert_allclose(loss, exact[0][0], rtol=1e-2)
+        np.testing.assert_allclose(loss_sum, exact[0][0], rtol=1e-2)
         np.testing.assert_allclose(d_head, exact[1][1], atol=5e-2)
