@@ -38,6 +38,7 @@ def run_train(args: argparse.Namespace) -> int:
     """Trains a run; its status is 0 when it is finished, 128 + signal when it was stopped."""
     from research.evaluate.assemble import make_evaluators
     from research.train import loop, overview
+    from research.train.processes import Preempted
 
     run, execution = resolve(args.gin_file, args.gin)
     if args.dry_run:
@@ -46,7 +47,7 @@ def run_train(args: argparse.Namespace) -> int:
         return 0
     try:
         result = loop.train(run, execution, make_evaluators)
-    except loop.Preempted as stopped:
+    except Preempted as stopped:
         print(f"gristmill: {stopped}", file=sys.stderr)
         return 128 + stopped.signal
     loss = result.get("loss")

@@ -34,6 +34,7 @@ from research.model import transformer
 from research.model.config import ModelConfig
 from research.model.sharding import batch_sharding, param_shardings
 from research.train.loss import cross_entropy
+from research.train.processes import to_devices
 
 KEYS = ("inputs", "targets", "segment_ids", "positions", "loss_weights")
 
@@ -232,14 +233,8 @@ class DomainLoss:
         for start in range(0, len(rows), self.batch):
             numbers = range(start, start + self.batch)
             parts = [rows[i] if i < len(rows) else blank for i in numbers]
-            batch = {
-                key: jax.make_array_from_process_local_data(
-                    self.sharding,
-                    np.concatenate([parts[i][key] for i in mine]),
-                    (self.batch, self.length),
-                )
-                for key in KEYS
-            }
+            local = {key: np.concatenate([parts[i][key] for i in mine]) for key in KEYS}
+            batch = to_devices(local, self.sharding, (self.batch, self.length))
             traces = [rows.trace(i).document for i in numbers if i < len(rows)]
             padding = np.full((self.batch - len(traces), self.length), -1)
             yield batch, np.concatenate([*traces, padding])

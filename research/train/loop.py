@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import os
-import re
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +24,6 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from tqdm import tqdm
 
@@ -35,13 +32,29 @@ from research.errors import GristmillError
 from research.input_pipeline.batches import BatchSource
 from research.input_pipeline.loader import load, mixture_schedule, open_caches, rows_of_sharding
 from research.model.config import flops_per_token, parameters
-from research.model.sharding import MeshSpec, batch_sharding, check_mesh, make_mesh
+from research.model.sharding import (
+    MeshSpec,
+    batch_sharding,
+    check_mesh,
+    make_mesh,
+    param_shardings,
+)
+from research.model.weights import load_weights
 from research.registry.specs import load_mixture
 from research.terminal import human, progress
 from research.train import overview, run_directory
 from research.train.checkpoint import Checkpoints, load_params
-from research.train.metrics import Recorder, peak_flops
-from research.train.run_spec import ExecSpec, RunSpec, read_spec
+from research.train.hardware import hardware_of
+from research.train.metrics import Recorder
+from research.train.processes import (
+    Preempted,
+    agree,
+    start_processes,
+    stop_signals,
+    synchronise,
+    to_devices,
+)
+from research.train.run_spec import ExecSpec, RunSpec, differences, read_spec
 from research.train.step import State, Trainer, make_trainer
 
 
@@ -54,20 +67,6 @@ class Evaluator(Protocol):
 
 
 MakeEvaluators = Callable[[RunSpec, ExecSpec, Mesh], Sequence[Evaluator]]
-
-
-class Preempted(Exception):
-    """A signal asked the run to stop; a checkpoint was saved.
-
-    Attributes:
-      signal: its number.
-    """
-
-    def __init__(self, number: int, step: int) -> None:
-        name = signal.Signals(number).name
-        super().__init__(f"stopped by {name} after step {step}, which is saved; "
-                         "run the same command again to go on")  # fmt: skip
-        self.signal = number
 
 
 def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) -> dict[str, Any]:
@@ -128,14 +127,14 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
 
         # ---- metrics ----------------------------------------------------------------------------
         tokens = run.data.batch * run.data.length
-        peak = peak_flops(mesh.devices.flat[0])
+        hardware = hardware_of(mesh.devices.flat[0])
         recorder = Recorder(
             source.domains,
             meta,
             log_every=execution.log_every,
             tokens=tokens,
             flops=flops_per_token(run.model, run.data.length) * tokens,
-            peak=None if peak is None else peak * mesh.size,
+            peak=None if hardware is None else hardware.flops * mesh.size,
             created=created,
         )
         stack.callback(recorder.close)
@@ -261,33 +260,6 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
 # ---- processes and devices ----------------------------------------------------------------------
 
 
-def start_processes(execution: ExecSpec) -> None:
-    """Joins the processes of a run on several hosts; nothing to do on one.
-
-    On Cloud TPU, jax finds the hosts by the machine's metadata; elsewhere exec.coordinator,
-    exec.hosts and exec.process say who they are.
-    """
-    if jax.distributed.is_initialized():
-        return
-    if execution.coordinator is not None:
-        jax.distributed.initialize(execution.coordinator, execution.hosts, execution.process)
-    elif (execution.hosts or tpu_hosts()) > 1:
-        jax.distributed.initialize()
-    if execution.hosts is not None and jax.process_count() != execution.hosts:
-        raise GristmillError(
-            f"exec.hosts is {execution.hosts}, but {jax.process_count()} processes were found"
-        )
-
-
-def tpu_hosts() -> int:
-    """Hosts of the TPU slices that this machine is part of, by what the TPU runtime is told; 1 on
-    other machines."""
-    workers = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
-    if not all(re.fullmatch(r"[\w.:-]+", worker.strip()) for worker in workers):
-        return 1  # where there is no TPU, the runtime writes a warning there
-    return len(workers) * int(os.environ.get("MEGASCALE_NUM_SLICES", "1"))
-
-
 def use_compile_cache(execution: ExecSpec) -> None:
     """Keeps compiled programs on disk, so that a restart does not compile again."""
     folder = execution.compile_cache
@@ -310,20 +282,6 @@ def open_mesh(run: RunSpec, execution: ExecSpec) -> Mesh:
     mesh = make_mesh(MeshSpec.parse(execution.mesh or "data=-1"))
     check_mesh(run.model, MeshSpec(*mesh.devices.shape))
     return mesh
-
-
-def synchronise(name: str) -> None:
-    """Waits until all processes are here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
-
-
-def agree(value: bool) -> bool:
-    """Process 0's value, on all processes."""
-    if jax.process_count() == 1:
-        return value
-    with jax.transfer_guard("allow"):
-        return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
 
 
 def say(text: str) -> None:
@@ -380,17 +338,9 @@ def device_batches(
         whole = step % per_call == 0 and step + per_call <= steps
         count = per_call if whole else 1
         parts = [next(stream) for _ in range(count)]
-        yield (
-            count,
-            {
-                key: jax.make_array_from_process_local_data(
-                    trainer.batch_sharding,
-                    np.stack([part[key] for part in parts]),
-                    (count, rows, local.shape[1]),
-                )
-                for key, local in parts[0].items()
-            },
-        )
+        stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
+        shape = (count, rows, source.spec.length)
+        yield count, to_devices(stacked, trainer.batch_sharding, shape)
         step += count
 
 
@@ -442,10 +392,17 @@ def begin(
         return trainer.init(), fresh
     path = run.init.path or ""
     if run.init.kind == "weights":
-        params, other, step = load_params(path, mesh, run.init.step)
-        if other.model != run.model:
-            raise GristmillError(f"init.path: the model of {path} is not this run's model")
-        say(f"parameters of step {step} of {path}")
+        if (epath.Path(path) / "spec.json").exists():
+            params, other, step = load_params(path, mesh, run.init.step)
+            model, what = other.model, f"step {step} of {path}"
+        else:
+            model, arrays = load_weights(artefacts.data_root(), path)
+            params, what = jax.device_put(arrays, param_shardings(model, mesh)), f"weights {path}"
+        if dataclasses.replace(model, compute_dtype=run.model.compute_dtype) != run.model:
+            there, here = dataclasses.asdict(model), dataclasses.asdict(run.model)
+            lines = "; ".join(differences(there, here, "model."))
+            raise GristmillError(f"init.path: {what} is of another model ({lines})")
+        say(f"parameters of {what}")
         return trainer.begin(params), fresh
     stem = Checkpoints(os.path.join(path, "checkpoints"), keep_last=1 << 30, keep_every=None)
     try:
@@ -484,47 +441,3 @@ def judge_bad_step(
     raise GristmillError(
         f"{what}; the run ends ({why}; {kept}): lower learning_rate.peak, or skip such steps"
     )
-
-
-# ---- signals ------------------------------------------------------------------------------------
-
-
-class StopSignals:
-    """Remembers that SIGTERM or SIGINT came.
-
-    Attributes:
-      number: of the signal, 0 until it came (in all processes, once `reached` said so).
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def handle(self, number: int, frame: Any) -> None:
-        """The handler; a second signal acts as it would without us."""
-        self.number = number
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT
-                      else signal.SIG_DFL)  # fmt: skip
-
-    def reached(self, step: int) -> bool:
-        """Whether to stop after `step`; all processes agree on it."""
-        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
-            self.number = signal.SIGTERM
-        return bool(self.number)
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[StopSignals]:
-    """Catches the signals that ask to stop.
-
-    Of several processes jax's coordination service catches SIGTERM itself, in whichever it comes.
-    """
-    stop = StopSignals()
-    if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {n: signal.signal(n, stop.handle) for n in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

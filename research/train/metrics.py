@@ -10,33 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from etils import epath
-
-# dense bfloat16 FLOP/s of one jax device, from the makers' data sheets; a v2 or v3 device is a
-# core, all later TPU devices are chips
-PEAK_FLOPS = {
-    "TPU v3": 61.5e12,
-    "TPU v4": 275e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5e": 197e12,
-    "TPU v5": 459e12,
-    "TPU v5p": 459e12,
-    "TPU v6 lite": 918e12,
-    "TPU v6e": 918e12,
-    "NVIDIA A100": 312e12,
-    "NVIDIA H100": 989e12,
-    "NVIDIA H200": 989e12,
-    "NVIDIA B200": 2250e12,
-}
-
-
-def peak_flops(device: jax.Device) -> float | None:
-    """Dense bfloat16 FLOP/s of a device; None where it is not known (CPUs)."""
-    kind = device.device_kind
-    known = [name for name in PEAK_FLOPS if kind.startswith(name)]
-    return PEAK_FLOPS[max(known, key=len)] if known else None
 
 
 @dataclasses.dataclass

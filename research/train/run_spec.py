@@ -194,11 +194,12 @@ class InitConfig:
 
     Attributes:
       kind: 'seed' draws parameters by run.seed.  'weights' takes the parameters of another run,
-        or of a folder of imported weights, and begins at step 0 with a fresh optimizer and the
+        or imported ones, and begins at step 0 with a fresh optimizer and the
         learning rate's own warm-up (re-warming, as in Ibrahim et al., "Simple and scalable
         strategies to continually pre-train large language models", 2024).  'branch' takes the
         whole state of another run's checkpoint and goes on at its step.
-      path: the other run's directory, or the folder of weights (no part of the fingerprint).
+      path: the other run's directory, or the name of imported weights (no part of the
+        fingerprint).
       step: of the other run's checkpoint.
       fingerprint: of the other run; filled in when the configuration is resolved.
     """
@@ -419,10 +420,11 @@ def _identified(init: InitConfig) -> InitConfig:
     if spec.exists():
         return dataclasses.replace(init, fingerprint=read_spec(spec.parent)["fingerprint"])
     refuse_unless(init.kind == "weights", f"init.path: {init.path} is no run (it has no spec.json)")
-    files = sorted(p for p in Path(init.path or "").glob("*") if p.is_file())
-    refuse_unless(bool(files), f"init.path: {init.path} holds no run and no weights")
-    hashes = {path.name: artefacts.sha256_file(path) for path in files}
-    return dataclasses.replace(init, fingerprint=artefacts.fingerprint(hashes))
+    refuse_unless(init.step is None, "init.step is of use with a run only, not with weights")
+    folder = artefacts.data_root() / "weights" / (init.path or "")
+    remedy = f"gristmill weights import DIR --name {init.path} (or name a run's directory)"
+    manifest = artefacts.read_manifest(folder, "weights", remedy)
+    return dataclasses.replace(init, fingerprint=manifest["fingerprint"])
 
 
 def read_spec(directory: Path | epath.Path) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def interrupt(gristmill: Start, gin: Path, directory: Path, number: int, *option
     process = gristmill("train", "--gin-file", str(gin), *arguments)
     deadline = time.time() + 300
     while not (directory / "checkpoints" / "4").exists() and time.time() < deadline:
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.005)
     process.send_signal(number)
     return finish(process)[0]
@@ -250,6 +251,7 @@ def test_two_processes_one_killed_and_then_one_process(
         processes.append(gristmill("train", "--gin-file", str(gin), *arguments, devices=4))
     deadline = time.time() + 300
     while not (directory / "checkpoints" / "8").exists() and time.time() < deadline:
+        assert not any(p.poll() for p in processes), processes[0].communicate()[1]
         time.sleep(0.005)
     for process in processes[::-1]:  # the second dies, the first cannot go on without it
         process.kill()
