@@ -3,7 +3,8 @@
 An artefact (corpus, vocabulary, token cache) is a folder with a `manifest.json` that is written
 last, so that its presence means the artefact is whole:
 
-    {"kind": "corpus", "name": ..., "fingerprint": ..., "files": {NAME: {"bytes", "sha256"}}, ...}
+    {"kind": "corpus", "name": ..., "fingerprint": ..., "files": {NAME: {"bytes", "sha256"}}, ...,
+     "manifest_sha256": ...}
 
 The fingerprint covers only what changes the contents; versions of tools are recorded beside it.
 """
@@ -24,12 +25,29 @@ from typing import Any
 from research.errors import GristmillError
 
 MANIFEST = "manifest.json"
+MANIFEST_HASH = "manifest_sha256"  # its key for the hash of all its other keys
+_ALL = {"kind", "name", "fingerprint", "files", "made_by"}
+KEYS = {  # what a manifest must have, by kind
+    "corpus": _ALL | {"version", "licence", "job", "documents", "bytes", "quarantined", "parts",
+                      "definition"},
+    "vocabulary": _ALL | {"vocabulary", "settings", "definition"},
+    "cache": _ALL | {"split", "task", "corpus", "vocabulary", "dtype", "documents", "tokens",
+                     "bytes", "domains", "domain_documents", "dropped"},
+    "weights": _ALL | {"family"},
+}  # fmt: skip
 
 
 def data_root() -> Path:
     """The folder of corpora, vocabularies and caches: $GRISTMILL_ROOT (which `gristmill --root`
-    sets), else `gristmill_data` in the working directory."""
-    return Path(os.environ.get("GRISTMILL_ROOT") or "gristmill_data")
+    sets), else `gristmill_data` in the working directory.
+
+    Raises:
+      GristmillError: there is a file in its place.
+    """
+    root = Path(os.environ.get("GRISTMILL_ROOT") or "gristmill_data")
+    if root.exists() and not root.is_dir():
+        raise GristmillError(f"the data folder {root} is a file; name a folder with --root")
+    return root
 
 
 def fingerprint(value: Any) -> str:
@@ -60,9 +78,9 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Writes `value` as indented JSON, atomically."""
-    with atomic_file(path, "w") as file:
-        json.dump(value, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    with atomic_file(path) as file:  # a lone surrogate (of a file's name) becomes its JSON escape
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -118,33 +136,81 @@ def tool_versions(*distributions: str) -> dict[str, str]:
     return {name: metadata.version(name) for name in ("gristmill", *distributions)}
 
 
+def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder below (itself included) with the names of what is no folder in it, sorted.
+
+    Symbolic links are followed, into each folder once.
+
+    Raises:
+      OSError: a folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen = {os.path.realpath(folder)}
+    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            if (real := os.path.realpath(os.path.join(parent, name))) not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        yield Path(parent), sorted(files)
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes an artefact's manifest, with a hash of its own contents: the artefact is finished."""
+    plain = json.loads(json.dumps(manifest))  # as it will be read
+    write_json(folder / MANIFEST, plain | {MANIFEST_HASH: fingerprint(plain)})
+
+
 def read_manifest(folder: Path, kind: str, remedy: str) -> dict[str, Any]:
     """Reads the manifest of a finished artefact.
 
     Args:
       folder: the artefact's folder.
-      kind: what it must be: 'corpus', 'vocabulary' or 'cache'.
+      kind: what it must be, a key of `KEYS`.
       remedy: the command that makes the artefact, named in the error.
 
     Raises:
-      GristmillError: it is missing, unfinished, unreadable or of another kind.
+      GristmillError: it is missing, unfinished, damaged, edited or of another kind.
     """
-    path = folder / MANIFEST
-    if not path.exists():
+    if not (folder / MANIFEST).exists():
         state = "was begun but not finished" if folder.exists() else "does not exist"
         raise GristmillError(f"{kind} {folder} {state}; run: {remedy}")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = manifest["kind"]
-    except (ValueError, KeyError, TypeError):
-        raise GristmillError(f"{path} is damaged; delete {folder} and run: {remedy}") from None
-    if found != kind:
-        raise GristmillError(f"{folder} holds a {found}, not a {kind}")
+        manifest = _load_manifest(folder)
+    except ValueError as error:
+        raise GristmillError(f"{error}; delete {folder} and run: {remedy}") from None
+    if manifest["kind"] != kind:
+        raise GristmillError(f"{folder} holds a {manifest['kind']}, not a {kind}")
+    return manifest
+
+
+def _load_manifest(folder: Path) -> dict[str, Any]:
+    """Reads a manifest of any kind; a ValueError says what is wrong with it."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        if not isinstance(manifest, dict):
+            raise ValueError("not a JSON object")
+        stated = manifest.pop(MANIFEST_HASH, None)
+        actual = fingerprint(manifest)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({str(error).splitlines()[0]})") from None
+    if stated is None:
+        raise ValueError(f"{path} is damaged, or no manifest of this version (no {MANIFEST_HASH})")
+    if stated != actual:
+        raise ValueError(f"{path} is damaged or was edited (its {MANIFEST_HASH} differs)")
+    missing = {"kind"} - manifest.keys() or KEYS.get(manifest["kind"], set()) - manifest.keys()
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}: another version wrote it")
     return manifest
 
 
 def verify(folder: Path, progress: Any = iter) -> tuple[int, int]:
-    """Re-checks the hash of every file of an artefact.
+    """Re-checks the manifest of an artefact and the hash of every file.
 
     Args:
       folder: an artefact's folder (one with a manifest).
@@ -154,26 +220,27 @@ def verify(folder: Path, progress: Any = iter) -> tuple[int, int]:
       The number of files and of bytes checked.
 
     Raises:
-      GristmillError: a file is missing or differs from the manifest (all such are named).
+      GristmillError: the manifest is damaged, or files are missing or differ from it (all such are
+        named).
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = manifest["files"]
-        remedy = manifest["made_by"]["command"]
-    except FileNotFoundError:
-        raise GristmillError(f"{folder} has no {MANIFEST}: unfinished, or no artefact") from None
-    except (ValueError, KeyError, TypeError):
-        raise GristmillError(f"{folder / MANIFEST} is damaged") from None
-    faults, checked = [], 0
+        manifest = _load_manifest(folder)
+    except ValueError as error:
+        raise GristmillError(f"{error}; delete that folder and make it again") from None
+    files, faults, checked = manifest["files"], [], 0
     for name in progress(list(files)):
         path, expected = folder / name, files[name]
-        if not path.exists():
+        try:
+            if (size := path.stat().st_size) != expected["bytes"]:
+                faults.append(f"{name} has {size} bytes, not {expected['bytes']}")
+            elif sha256_file(path) != expected["sha256"]:
+                faults.append(f"{name} has other contents than when it was written")
+        except FileNotFoundError:
             faults.append(f"{name} is missing")
-        elif path.stat().st_size != expected["bytes"]:
-            faults.append(f"{name} has {path.stat().st_size} bytes, not {expected['bytes']}")
-        elif sha256_file(path) != expected["sha256"]:
-            faults.append(f"{name} has other contents than when it was written")
+        except OSError as error:
+            faults.append(f"{name} cannot be read ({error.strerror})")
         checked += expected["bytes"]
     if faults:
+        remedy = manifest["made_by"]["command"]
         raise GristmillError(f"{folder}: {'; '.join(faults)}; delete that folder and run: {remedy}")
     return len(files), checked

@@ -274,7 +274,7 @@ def build_corpus(
                 "tools": artefacts.tool_versions("pyarrow", *tools),
             },
         }
-        artefacts.write_json(folder / artefacts.MANIFEST, manifest)
+        artefacts.write_manifest(folder, manifest)
         for state in states:
             (folder / state["part"]).with_suffix(".json").unlink()
         return Corpus(folder, manifest)

@@ -160,7 +160,7 @@ def import_weights(root: Path, path: Path, name: str, command: str) -> Imported:
                 "tools": artefacts.tool_versions("safetensors", "numpy"),
             },
         }
-        artefacts.write_json(folder / artefacts.MANIFEST, manifest)
+        artefacts.write_manifest(folder, manifest)
     return Imported(folder, family, config)
 
 

@@ -350,5 +350,5 @@ def _publish(
                 "tools": artefacts.tool_versions(*tools),
             },
         }
-        artefacts.write_json(folder / artefacts.MANIFEST, manifest)
+        artefacts.write_manifest(folder, manifest)
         return Made(spec, manifest, already_there=False)
