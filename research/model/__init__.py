@@ -18,5 +18,5 @@ The ideas:
     >>> config = ModelConfig(vocabulary_size=8192, layers=2, width=64, heads=4, kv_heads=2,
     ...                      head_dim=16, mlp_width=192, max_length=256)
     >>> parameters(config)
-    1136000
+    1147200
 """

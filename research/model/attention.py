@@ -29,18 +29,27 @@ LANES = 128
 MASKED = -1e30  # finite, so that exp and its gradient never meet inf - inf
 
 
-def resolve_kind(kind: AttentionKind, mesh: Mesh | None) -> Literal["plain", "splash", "fused"]:
+def resolve_kind(
+    kind: AttentionKind, config: ModelConfig, mesh: Mesh | None
+) -> Literal["plain", "splash", "fused"]:
     """The kernel that 'auto' stands for on the mesh's devices (or the default ones).
 
     Raises:
-      GristmillError: there is no such kind.
+      GristmillError: there is no such kind, or it cannot compute this model.
     """
     if kind not in get_args(AttentionKind):
         known = ", ".join(get_args(AttentionKind))
         raise GristmillError(f"attention is one of {known}, not {kind!r}")
-    if kind != "auto":
-        return kind
-    return {"tpu": "splash", "gpu": "fused"}.get(_platform(mesh), "plain")
+    # what cuDNN has no kernel for
+    unfused = config.attention_soft_cap is not None or config.compute_dtype == "float32"
+    if kind == "auto":
+        best = {"tpu": "splash", "gpu": "fused"}.get(_platform(mesh), "plain")
+        return "plain" if best == "fused" and unfused else best
+    if kind == "fused" and unfused:
+        raise GristmillError(
+            "fused attention computes in bfloat16 and has no soft cap; use attention 'plain'"
+        )
+    return kind
 
 
 def attend(
@@ -74,11 +83,11 @@ def attend(
     """
     arrays = (q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL)
     window = None if window is None or window >= q_BxLxHxK.shape[1] else window
-    match resolve_kind(kind, mesh):
+    match resolve_kind(kind, config, mesh):
         case "splash":
             return _splash(*arrays, config, window, mesh)
         case "fused":
-            return _fused(*arrays, config, window)
+            return _fused(*arrays, window)
         case _:
             return _plain(*arrays, config, window)
 
@@ -175,9 +184,7 @@ def _splash(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, me
     return local(q, k, v, segment_ids_BxL).transpose(0, 2, 1, 3)
 
 
-def _fused(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
-    if config.attention_soft_cap is not None:
-        raise GristmillError("fused attention has no soft cap; use attention 'plain'")
+def _fused(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, window):
     same_Bx1xLxL = (segment_ids_BxL[:, :, None] == segment_ids_BxL[:, None, :])[:, None]
     return jax.nn.dot_product_attention(
         q_BxLxHxK,

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
+from jax.experimental.layout import Layout, with_layout_constraint
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
@@ -96,13 +97,19 @@ class _Sharded:
         if self.split is None:
             return w
         return jax.shard_map(
-            functools.partial(lax.all_gather, axis_name="fsdp", axis=self.split, tiled=True),
+            self._local_gather,
             mesh=self.mesh,
             in_specs=self.spec,
             out_specs=P(),
             axis_names={"fsdp"},
             check_vma=False,
         )(w)
+
+    def _local_gather(self, w: jax.Array) -> jax.Array:
+        w = jnp.moveaxis(w, self.split, 0)
+        rows = by_rows(w.reshape(len(w), -1), self.mesh)
+        whole = lax.all_gather(rows, "fsdp", axis=0, tiled=True)
+        return jnp.moveaxis(whole.reshape(-1, *w.shape[1:]), 0, self.split)
 
     def weight_gradient(self, x: jax.Array, dy: jax.Array) -> jax.Array:
         """float32, lying as the weight does."""
@@ -116,23 +123,33 @@ class _Sharded:
         )(x, dy).astype(jnp.float32)
 
     def _local_gradient(self, x: jax.Array, dy: jax.Array) -> jax.Array:
-        rows = tuple(range(x.ndim - self.contract))
+        batch = tuple(range(x.ndim - self.contract))
         # XLA aborts on a bfloat16 reduction between CPU devices
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         dtype = jnp.float32 if on_cpu else x.dtype
-        # the axis that is to be scattered comes first, and the others are one: XLA for TPUs has a
-        # reduce-scatter for such an array, and makes an all-reduce for some others
         flip = self.split is not None and self.split >= self.contract
         left, right = (dy, x) if flip else (x, dy)
-        dw = lax.dot_general(left, right, ((rows, rows), ((), ())), preferred_element_type=dtype)
+        dw = lax.dot_general(left, right, ((batch, batch), ((), ())), preferred_element_type=dtype)
         if self.split is not None:
             rest = dw.shape[1:]
-            dw = reduce_scatter(dw.reshape(dw.shape[0], -1), "fsdp", 0, self.mesh)
+            rows = by_rows(dw.reshape(len(dw), -1), self.mesh)
+            dw = reduce_scatter(rows, "fsdp", 0, self.mesh)
             dw = dw.reshape(-1, *rest)
         if flip:
             dw = jnp.moveaxis(dw, 0, -1)
         copies = tuple(axis for axis in ("slice", "data") if self.mesh.shape[axis] > 1)
         return lax.psum(dw, copies) if copies else dw
+
+
+def by_rows(matrix: jax.Array, mesh: Mesh) -> jax.Array:
+    """The same matrix, laid out row by row on TPUs.
+
+    XLA for TPUs gathers and scatters whole rows as such; slivers of columns, narrower than a tile
+    of 128 lanes, it all-reduces instead.
+    """
+    if mesh.devices.flat[0].platform != "tpu":
+        return matrix
+    return with_layout_constraint(matrix, Layout(major_to_minor=(0, 1)))
 
 
 def reduce_scatter(x: jax.Array, axis_name: str, dimension: int, mesh: Mesh) -> jax.Array:
