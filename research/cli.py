@@ -7,11 +7,16 @@ module is imported only when that sub-command is asked for, so that `gristmill -
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
+import functools
 import importlib
+import io
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
 
 from research.errors import GristmillError
 
@@ -33,9 +38,25 @@ COMMANDS = {
 STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The whole parser, with the arguments of `command` alone filled in."""
-    parser = argparse.ArgumentParser(
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is open gets closed, as on Ctrl-C."""
+
+
+class _LazyParser(argparse.ArgumentParser):
+    """A parser that is filled with arguments when it is the one to parse."""
+
+    fill: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.fill:
+            fill, self.fill = self.fill, None
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole parser; the arguments of a command are filled in when it is met."""
+    parser = _LazyParser(
         prog="gristmill", description="A laboratory for language-model pre-training data."
     )
     parser.add_argument(
@@ -44,38 +65,67 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
-        if name == command:
-            getattr(importlib.import_module(module), name)(sub)
+        sub.fill = functools.partial(_fill, module, name)
     return parser
+
+
+def _fill(module: str, name: str, parser: argparse.ArgumentParser) -> None:
+    getattr(importlib.import_module(module), name)(parser)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns the exit status: 0 done, 1 refused, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # text of any language, on any terminal
+            stream.reconfigure(errors="backslashreplace")
     argv = [spell(argument) for argument in (sys.argv[1:] if argv is None else argv)]
-    command = next((argument for argument in argv if argument in COMMANDS), None)
     try:
-        args = build_parser(command).parse_args(argv)
-        if args.root:  # registered Tasks find their corpora and vocabularies by it too
-            os.environ["GRISTMILL_ROOT"] = args.root
-        return args.run(args) or 0
+        with _terminable():
+            args = build_parser().parse_args(argv)
+            if args.root:  # registered Tasks find their corpora and vocabularies by it too
+                os.environ["GRISTMILL_ROOT"] = args.root
+            return args.run(args) or 0
     except GristmillError as error:
         print(f"gristmill: {error}", file=sys.stderr)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output went away: `gristmill … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
-        if error.errno not in STORAGE_ERRORS:
+        if error.errno not in STORAGE_ERRORS and error.filename is None:
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        print(
-            f"gristmill: {error.strerror}{where}; what was finished is kept: "
-            "mend the storage and run the same command again",
-            file=sys.stderr,
-        )
+        where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+        remedy = "name another path, or mend that one and run the same command again"
+        if error.errno in STORAGE_ERRORS:
+            remedy = "what was finished is kept: mend the storage and run the same command again"
+        print(f"gristmill: {error.strerror}{where}; {remedy}", file=sys.stderr)
+    except _Terminated:
+        print("gristmill: terminated; run the same command again to go on", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("gristmill: interrupted; run the same command again to go on", file=sys.stderr)
         return 128 + signal.SIGINT
     return 1
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Lets SIGTERM end a command as Ctrl-C does; a second one kills at once."""
+
+    def terminate(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def spell(argument: str) -> str:
