@@ -32,6 +32,7 @@ COMMANDS = {
     "train": ("research.run_commands", "train a run, or go on with one"),
     "compile": ("research.train.compile_command", "compile a run for a TPU that is not here"),
     "evaluate": ("research.run_commands", "loss and bits per byte of a run, by domain"),
+    "weights": ("research.weights_commands", "published weights in, trained weights out"),
     "verify": ("research.artefact_commands", "re-check every hash of an artefact"),
     "bench": ("research.bench.commands", "measure speed and memory against named anchors"),
 }
