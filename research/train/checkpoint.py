@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -34,6 +35,10 @@ from research.train.state_paths import flatten, unflatten
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # how TensorStore words what the operating system calls by the numbers above
 FULL_TEXTS = (*map(os.strerror, FULL), "RESOURCE_EXHAUSTED")
+
+
+# Orbax logs every failure with a traceback, and then raises it: once is enough, and that is ours
+logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 class Checkpoints:
@@ -60,8 +65,7 @@ class Checkpoints:
         )
 
     def steps(self) -> list[int]:
-        """Steps of the whole checkpoints, newest first."""
-        self._manager.reload()
+        """Steps of the checkpoints, newest first; the first one may still be on its way."""
         return sorted(self._manager.all_steps(), reverse=True)
 
     def save(self, step: int, state: Any, meta: Mapping[str, Any]) -> None:
@@ -173,6 +177,7 @@ class Checkpoints:
             full = isinstance(error, OSError) and error.errno in FULL
             if not full and not any(text in str(error) for text in FULL_TEXTS):
                 raise
+            self._manager.reload()
             whole = ", ".join(map(str, self.steps())) or "none"
             raise GristmillError(
                 f"{self.directory}: no space left while saving a checkpoint (whole ones: {whole}); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import socket
@@ -262,3 +263,16 @@ def test_two_processes_one_killed_and_then_one_process(
     assert code == 0, err
     assert "going on at step" in out
     close(losses(directory), losses(whole), 1e-3)
+
+
+def test_full_storage_while_saving_is_one_line(
+    gristmill: Start, tiny_gin: Path, tmp_path: Path
+) -> None:
+    options = [f"exec.directory='{tmp_path / 'run'}'", "exec.compile_cache=''"]
+    arguments = [part for option in options for part in ("--gin", option)]
+    process = gristmill("train", "--gin-file", str(tiny_gin), *arguments)
+    # no file may become longer than a checkpoint's arrays
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (40 << 10, 40 << 10))
+    code, _, err = finish(process)
+    assert code == 1 and "Traceback" not in err
+    assert "no space left while saving a checkpoint (whole ones: none)" in err.splitlines()[-1]
