@@ -136,10 +136,14 @@ def tool_versions(*distributions: str) -> dict[str, str]:
     return {name: metadata.version(name) for name in ("gristmill", *distributions)}
 
 
-def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def walk(folder: Path, hidden: bool = True) -> Iterator[tuple[Path, list[str]]]:
     """Every folder below (itself included) with the names of what is no folder in it, sorted.
 
     Symbolic links are followed, into each folder once.
+
+    Args:
+      folder: where to begin.
+      hidden: whether to enter folders whose names begin with a dot.
 
     Raises:
       OSError: a folder cannot be listed.
@@ -151,8 +155,9 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     seen = {os.path.realpath(folder)}
     for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         kept = []
-        for name in sorted(folders):
-            if (real := os.path.realpath(os.path.join(parent, name))) not in seen:
+        for name in sorted(folders, key=lambda n: (os.path.islink(f"{parent}/{n}"), n)):
+            real = os.path.realpath(os.path.join(parent, name))
+            if real not in seen and (hidden or not name.startswith(".")):
                 seen.add(real)
                 kept.append(name)
         folders[:] = kept

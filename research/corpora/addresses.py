@@ -8,6 +8,7 @@ credentials or query strings, since they end up in ids and manifests.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import io
 import itertools
 import lzma
@@ -15,17 +16,20 @@ import os
 import posixpath
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import fsspec
 import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
+from research.artefacts import walk
 from research.errors import GristmillError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2", ".xz": "xz"}
 BUFFER_BYTES = 64 << 10
+WILDCARD = re.compile(r"[*?\[]")
 _CHECKSUMS = ("etag", "ETag", "md5Hash", "crc32c", "blob_id", "xet_hash", "last_modified", "mtime")
 
 
@@ -81,11 +85,13 @@ class InputFile:
 
         Raises:
           GristmillError: it cannot be opened or read.  Damaged compression raises OSError, EOFError
-            or lzma.LZMAError while reading.
+            or lzma.LZMAError, here or while reading.
         """
-        raw, compression = self.open_raw(), self.suffixes[1]
+        raw, compression = io.BufferedReader(self.open_raw(), BUFFER_BYTES), self.suffixes[1]
         if compression is None:
-            return io.BufferedReader(raw, BUFFER_BYTES)
+            return raw
+        if not raw.peek(1):  # decompressors take it for an empty file, which has a header
+            raise EOFError("it holds no bytes at all")
         if compression == "xz":
             return lzma.open(raw)
         stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression)
@@ -174,8 +180,10 @@ def file_system(address: str, **options: Any) -> tuple[fsspec.AbstractFileSystem
     """The file system of an address, and the path there.
 
     Raises:
-      GristmillError: the protocol is unknown or its package is missing.
+      GristmillError: it is empty, or the protocol is unknown or its package is missing.
     """
+    if not address:  # fsspec would take the working folder
+        raise GristmillError("the path or address is empty; name a file, a folder or a pattern")
     try:
         return fsspec.core.url_to_fs(address, **options)
     except ImportError as error:
@@ -189,7 +197,7 @@ def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[InputF
 
     Args:
       patterns: addresses; `*`, `**`, `?` and `[…]` are wildcards.  A folder stands for the files
-        below it, hidden ones left out.
+        below it, hidden ones left out.  Links are followed; pipes and devices are no files.
       suffixes: what files of a folder must end with, compression aside; empty for anything.
 
     Raises:
@@ -200,8 +208,11 @@ def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[InputF
     for pattern in patterns:
         fs, path = file_system(pattern)
         protocol = str(fs.protocol)
+        listing = _list_local if isinstance(fs, LocalFileSystem) else _list_remote
         try:
-            base, listed = _list(fs, path.rstrip("/"), suffixes)
+            base, listed = listing(fs, path.rstrip("/") or path, suffixes)
+        except GristmillError:
+            raise
         except Exception as error:  # a remote file system raises what it likes
             raise GristmillError(
                 f"{redact(pattern)} cannot be listed ({one_line(error)}); check the address, the "
@@ -238,13 +249,12 @@ def stored_identity(address: str) -> Any:
     return identity(fs, path, fs.info(path))
 
 
-def _list(
-    fs: fsspec.AbstractFileSystem, path: str, suffixes: Sequence[str]
-) -> tuple[str, dict[str, dict]]:
+Listing = tuple[str, dict[str, dict[str, Any]]]
+
+
+def _list_remote(fs: fsspec.AbstractFileSystem, path: str, suffixes: Sequence[str]) -> Listing:
     """The fixed folder of a pattern, and the files it matches."""
-    wild = re.search(r"[*?\[]", path)
-    if isinstance(fs, LocalFileSystem) and os.path.exists(path):
-        wild = None  # a real file whose name holds a bracket
+    wild = WILDCARD.search(path)
     try:
         info = {} if wild else fs.info(path)
     except FileNotFoundError:
@@ -260,7 +270,45 @@ def _list(
         }
     matched = fs.glob(path, detail=True) if wild else {}
     files = {name: info for name, info in matched.items() if info["type"] == "file"}
-    return path[: wild.start() if wild else None].rpartition("/")[0], files
+    return _fixed_folder(path), files
+
+
+def _list_local(fs: LocalFileSystem, path: str, suffixes: Sequence[str]) -> Listing:
+    """The same on this machine, where links are followed (fsspec leaves them out)."""
+    base = _fixed_folder(path)
+    if os.path.isdir(path):
+        base, found = path, [name for name in _below(path) if _fits(name, suffixes)]
+    elif os.path.lexists(path):  # perhaps one whose name holds a bracket
+        base, found = posixpath.dirname(path), [path]
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise GristmillError(f"{path} is a pipe or device; name a file or a folder")
+    elif "**" in path:
+        matches = re.compile(glob_translate(path)).match
+        found = [name for name in _below(base) if matches(name)] if os.path.isdir(base) else []
+    else:
+        found = glob.glob(path)
+    for name in found:
+        if not os.path.exists(name):
+            raise GristmillError(
+                f"{name} is a link that leads nowhere; restore what it points to, or remove it"
+            )
+    files = filter(os.path.isfile, found)
+    return base, {name: {"size": os.path.getsize(name)} for name in files}
+
+
+def _below(folder: str) -> list[str]:
+    return [
+        str(parent / name)
+        for parent, names in walk(Path(folder), hidden=False)
+        for name in names
+        if not name.startswith(".")
+    ]
+
+
+def _fixed_folder(path: str) -> str:
+    """The deepest folder that all matches of a pattern lie in."""
+    wild = WILDCARD.search(path)
+    return posixpath.dirname(path[: wild.start() if wild else None])
 
 
 def _common(folders: Sequence[str]) -> str:
