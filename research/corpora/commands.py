@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,16 @@ from research import artefacts
 from research.artefacts import data_root
 from research.corpora import catalog
 from research.corpora.addresses import redact
-from research.corpora.document import Corpus, Document, Unit, build_corpus, corpus_folder
+from research.corpora.document import (
+    NAME,
+    NAMING,
+    Corpus,
+    Document,
+    Unit,
+    build_corpus,
+    corpus_folder,
+    read_batches,
+)
 from research.corpora.readers import SUFFIXES, open_units
 from research.corpora.records import Ancestry, Fields
 from research.errors import GristmillError
@@ -37,7 +46,7 @@ def corpora(parser: argparse.ArgumentParser) -> None:
     build.set_defaults(run=run_build)
 
     add = actions.add_parser("import", help="make a corpus from files of your own")
-    add.add_argument("name", type=_name, help="letters, digits, '.', '_' and '-'")
+    add.add_argument("name", type=_name, help=NAMING)
     add.add_argument("--format", required=True, choices=SUFFIXES)
     where = "a file, folder, pattern or address (hf://, gs://, …); may be repeated"
     add.add_argument("--path", required=True, action="append", metavar="GLOB", help=where)
@@ -48,6 +57,8 @@ def corpora(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--meta-fields", help="a,b,c (default: all plain values)")
     add.add_argument("--parents-field", help="ids of the documents each one was made from")
     add.add_argument("--parent-corpora", help="a,b: where the parents are, to find their roots")
+    originals = "the parents are originals themselves, never rewrites of others"
+    add.add_argument("--parents-are-roots", action="store_true", help=originals)
     add.add_argument("--split", default="train", help="of a TFDS dataset")
     add.add_argument("--limit", type=parse_count, help="stop after so many documents")
     add.add_argument("--keep-damaged", action="store_true", help=_KEEP_DAMAGED)
@@ -63,8 +74,8 @@ _KEEP_DAMAGED = "take what precedes the damage of a damaged file, and count the 
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: use letters, digits, '.', '_', '-'")
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text[:200]!r} is no name: use {NAMING}")
     return text
 
 
@@ -94,8 +105,8 @@ def _row(name: str, version: str, facts: Any, how: str, manifest: Any) -> tuple[
 def _on_disk() -> list[Corpus]:
     found = []
     for path in sorted((data_root() / "corpora").glob(f"*/*/{artefacts.MANIFEST}")):
-        manifest = artefacts.read_manifest(path.parent, "corpus", "gristmill corpora build")
-        found.append(Corpus(path.parent, manifest))
+        name, version = path.parts[-3:-1]
+        found.append(Corpus.open(data_root(), f"{name}@{version}"))
     return found
 
 
@@ -116,10 +127,11 @@ def run_build(args: argparse.Namespace) -> int:
             continue
         limit = f" --limit {args.limit}" if args.limit else ""
         damaged = " --keep-damaged" if args.keep_damaged else ""
-        corpus = _build(
+        _build(
             entry.name,
             entry.version,
             units,
+            "built",
             licence=entry.licence,
             definition=definition,
             command=f"gristmill corpora build {entry.name}{limit}{damaged}",
@@ -128,7 +140,6 @@ def run_build(args: argparse.Namespace) -> int:
             part_bytes=entry.part_bytes,
             limit=args.limit,
         )
-        _report(corpus, "built")
     return 0
 
 
@@ -149,8 +160,17 @@ def run_import(args: argparse.Namespace) -> int:
         meta=tuple(args.meta_fields.split(",")) if args.meta_fields else None,
         parents=args.parents_field,
     )
-    if args.parent_corpora and not fields.parents:
-        raise GristmillError("--parent-corpora needs --parents-field, the field with their ids")
+    if (args.parent_corpora or args.parents_are_roots) and not fields.parents:
+        raise GristmillError(
+            "--parent-corpora and --parents-are-roots need --parents-field, the field with their "
+            "ids"
+        )
+    if fields.parents and bool(args.parent_corpora) == args.parents_are_roots:
+        raise GristmillError(
+            "--parents-field needs either --parent-corpora A,B, where the parents' own roots are "
+            "found, or --parents-are-roots, where no parent is itself a rewrite: rewrites of a "
+            "page must be held out together with it"
+        )
     ancestry = None
     inputs: list[dict[str, Any]] = []
     if args.parent_corpora:
@@ -160,6 +180,7 @@ def run_import(args: argparse.Namespace) -> int:
              "fingerprint": corpus.manifest["fingerprint"]}
             for corpus in ancestry.corpora
         ]  # fmt: skip
+    seen: set[str] = set()
     units = open_units(
         args.name,
         args.format,
@@ -168,6 +189,7 @@ def run_import(args: argparse.Namespace) -> int:
         split=args.split,
         ancestry=ancestry,
         keep_damaged=args.keep_damaged,
+        seen=seen,
     )
     definition = {
         "reader": args.format,
@@ -179,6 +201,7 @@ def run_import(args: argparse.Namespace) -> int:
         args.name,
         args.version,
         units,
+        "imported",
         licence=args.licence,
         definition=definition,
         command=_command(args),
@@ -186,8 +209,23 @@ def run_import(args: argparse.Namespace) -> int:
         tools=catalog.TOOLS.get(args.format, ()),
         limit=args.limit,
     )
-    _report(corpus, "imported")
+    if absent := _absent_from_meta(corpus, fields.meta or ()):
+        there = f"; they have: {', '.join(sorted(seen))[:500]}" if seen else ""
+        print(f"  warning: no record has the --meta-fields {', '.join(absent)}{there}")
     return 0
+
+
+def _absent_from_meta(corpus: Corpus, fields: Sequence[str]) -> list[str]:
+    """Those of the fields that no document's meta has: mostly found after a few documents."""
+    absent = dict.fromkeys(fields)
+    for part in corpus.parts:
+        for batch in read_batches(corpus.folder / part, ["meta"]):
+            for meta in batch["meta"].to_pylist():
+                if not absent:
+                    return []
+                for field in absent.keys() & json.loads(meta).keys():
+                    del absent[field]
+    return list(absent)
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -201,6 +239,7 @@ def _command(args: argparse.Namespace) -> str:
     for option, default in defaults.items():
         if (value := getattr(args, option)) != default:
             words += [f"--{option.replace('_', '-')}", str(value)]
+    words += ["--parents-are-roots"] * args.parents_are_roots
     return shlex.join(words + ["--keep-damaged"] * args.keep_damaged)
 
 
@@ -209,10 +248,12 @@ def _input(name: str, version: str, units: list[Unit]) -> dict[str, Any]:
     return {"name": name, "version": version, "fingerprint": artefacts.fingerprint(identities)}
 
 
-def _build(name: str, version: str, units: list[Unit], **options: Any) -> Corpus:
+def _build(name: str, version: str, units: list[Unit], done: str, **options: Any) -> Corpus:
+    """Builds a corpus and says that it is `done`, or that it was there."""
     limit = options["limit"]
+    before = (corpus_folder(data_root(), name, version) / artefacts.MANIFEST).exists()
     definition = json.loads(json.dumps(options.pop("definition") | {"limit": limit}))
-    return build_corpus(
+    corpus = build_corpus(
         data_root(),
         name,
         version,
@@ -221,6 +262,8 @@ def _build(name: str, version: str, units: list[Unit], **options: Any) -> Corpus
         progress=lambda records: progress(records, desc=name, unit=" records"),
         **options,
     )
+    _report(corpus, "built before" if before else done)
+    return corpus
 
 
 def _report(corpus: Corpus, done: str) -> None:

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ SCHEMA = pa.schema(
 )
 ROW_GROUP_BYTES = 4 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of corpora and versions
+NAMING = "letters, digits, '.', '_' and '-', at most 128"
+INPUTS = "inputs.json"  # name and identity of every unit that was read
 MAX_QUARANTINED = 50_000  # a part, so that a wholly unusable input does not fill the memory
 
 
@@ -111,7 +115,10 @@ class Corpus:
         Raises:
           GristmillError: no such corpus, an unfinished one, or several versions and none named.
         """
-        name, _, version = name.partition("@")
+        name, at, version = name.partition("@")
+        for word in [name, version] if at else [name]:
+            if not NAME.fullmatch(word):
+                raise GristmillError(f"{word[:200]!r} is no name of a corpus or version: {NAMING}")
         remedy = f"gristmill corpora build {name}"
         if not version:
             finished = (root / "corpora" / name).glob(f"*/{artefacts.MANIFEST}")
@@ -126,6 +133,7 @@ class Corpus:
                 )
             version = versions[0]
         folder = corpus_folder(root, name, version)
+        remedy += " (or import it again)"
         return cls(folder, artefacts.read_manifest(folder, "corpus", remedy))
 
     @property
@@ -226,14 +234,15 @@ def build_corpus(
         another process builds it now.
     """
     folder = corpus_folder(root, name, version)
-    jobs = _jobs({"definition": definition, "part_bytes": part_bytes, "limit": limit}, units)
+    settings = {"definition": definition, "part_bytes": part_bytes, "limit": limit}
+    read = [[unit.name, unit.identity] for unit in units]
+    jobs = _jobs(settings, read)
     with artefacts.exclusive(folder):
         if (folder / artefacts.MANIFEST).exists():
             corpus = Corpus(folder, artefacts.read_manifest(folder, "corpus", command))
-            if corpus.manifest["job"] != jobs[-1]:
+            if change := _what_differs(corpus, settings, read, licence):
                 raise GristmillError(
-                    f"{folder} already holds a corpus made otherwise, by: "
-                    f"{corpus.manifest['made_by']['command']}; give this one another name or "
+                    f"{folder} already holds a corpus made {change}; give this one another name or "
                     "--version, or delete that folder"
                 )
             return corpus
@@ -253,7 +262,9 @@ def build_corpus(
                 + (f": {found}; see {folder}/quarantine-*.jsonl" if found else "")
             )
         parts = [state["part"] for state in states if state["documents"]]
+        artefacts.write_json(folder / INPUTS, {"units": read})
         files = {name: facts for state in states for name, facts in state["files"].items()}
+        files |= artefacts.describe_files(folder, [INPUTS])
         manifest = {
             "kind": "corpus",
             "name": name,
@@ -280,15 +291,43 @@ def build_corpus(
         return Corpus(folder, manifest)
 
 
-def _jobs(settings: Mapping[str, Any], units: Sequence[Unit]) -> list[str]:
+def _jobs(settings: Mapping[str, Any], read: Sequence[Sequence[Any]]) -> list[str]:
     """For each unit the fingerprint of the settings and of all units up to it.
 
     A part stays valid while that of the unit it ends in does: a later file may be fetched again.
     """
     jobs = [artefacts.fingerprint(settings)]
-    for unit in units:
-        jobs.append(artefacts.fingerprint([jobs[-1], unit.name, unit.identity]))
+    for name, identity in read:
+        jobs.append(artefacts.fingerprint([jobs[-1], name, identity]))
     return jobs[1:] or jobs
+
+
+def _what_differs(
+    corpus: Corpus, settings: Mapping[str, Any], now: Sequence[Sequence[Any]], licence: str
+) -> str:
+    """What a finished corpus was made with that is otherwise now; empty if nothing is."""
+    manifest, path = corpus.manifest, corpus.folder / INPUTS
+    if manifest["job"] == _jobs(settings, now)[-1]:
+        same = manifest["licence"] == licence
+        return "" if same else f"under the licence {manifest['licence']}, not {licence}"
+    try:
+        then = json.loads(path.read_text(encoding="utf-8"))["units"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise GristmillError(
+            f"{path} is missing or damaged; run: gristmill verify {path.parent}"
+        ) from None
+    if manifest["job"] != _jobs(settings, then)[-1]:
+        old, new = manifest["definition"], json.loads(json.dumps(settings["definition"]))
+        keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        differing = f" (differing in {', '.join(keys)})" if keys else ""
+        return f"otherwise, by: {manifest['made_by']['command']}{differing}"
+    before, after = dict(then), json.loads(json.dumps(dict(now)))
+    changes = [f"{name} was added" for name in after if name not in before]
+    changes += [f"{name} is gone" for name in before if name not in after]
+    both = before.keys() & after.keys()
+    changes += [f"{name} has changed" for name in sorted(both) if before[name] != after[name]]
+    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return f"from other input: {', '.join(changes[:3]) or 'its order changed'}{more} since"
 
 
 def _resume(folder: Path, jobs: Sequence[str]) -> list[dict[str, Any]]:
@@ -431,28 +470,37 @@ class _PartWriter:
 
     def _check(self, document: Document, unit: str) -> tuple[Document | Quarantined, int]:
         """The document and its UTF-8 length, or the reason why it cannot be kept."""
-        text_bytes = 0
-        try:
-            text_bytes = len(document.text.encode())
-            "".join((document.id, *document.parents, *document.roots)).encode()
-        except UnicodeEncodeError:
-            reason = "not valid Unicode (lone surrogate)"
+        if invalid := _lone_surrogate(document):
+            reason = f"{invalid} (lone surrogate)"
+        elif not document.text.strip():
+            reason = "empty text"
+        elif (text_bytes := len(document.text.encode())) > MAX_DOCUMENT_BYTES:
+            reason = f"text larger than {MAX_DOCUMENT_BYTES >> 20} MiB"
+        elif (key := _id_hash(document.id)) in self.ids:
+            reason = "id seen before"
         else:
-            key = _id_hash(document.id)
-            if not document.text.strip():
-                reason = "empty text"
-            elif text_bytes > MAX_DOCUMENT_BYTES:
-                reason = f"text larger than {MAX_DOCUMENT_BYTES >> 20} MiB"
-            elif key in self.ids:
-                reason = "id seen before"
-            else:
-                self.ids.add(key)
-                return document, text_bytes
+            self.ids.add(key)
+            return document, text_bytes
         where, excerpt = (
             text.encode(errors="replace").decode()
             for text in (f"{unit}: {document.id}", document.text[:200])
         )
         return Quarantined(reason, where, excerpt), 0
+
+
+def _lone_surrogate(document: Document) -> str:
+    """Says what of the document is not valid Unicode; empty if all is."""
+    for said, words in (
+        ("not valid Unicode", (document.text,)),
+        ("id (or the file name it is made of) not valid Unicode", (document.id,)),
+        ("parents not valid Unicode", (*document.parents, *document.roots)),
+        ("meta not valid Unicode", (json.dumps(document.meta, ensure_ascii=False),)),
+    ):
+        try:
+            "".join(words).encode()
+        except UnicodeEncodeError:
+            return said
+    return ""
 
 
 def _as_table(rows: list[tuple]) -> pa.Table:

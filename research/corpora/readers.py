@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from research.corpora import web_archives
 from research.corpora.addresses import InputFile, expand, file_system, one_line, stored_identity
 from research.corpora.document import MAX_DOCUMENT_BYTES, Document, Quarantined, Unit
-from research.corpora.records import Ancestry, Bad, Fields, Record, to_document
+from research.corpora.records import TOO_DEEP, Ancestry, Bad, Fields, Record, to_document
 from research.errors import GristmillError
 
 Records = Iterator[tuple[int, Record]]
@@ -50,6 +50,7 @@ LANGUAGES = {
 DAMAGE = (OSError, EOFError, lzma.LZMAError, pa.ArrowException)
 TOO_LARGE = f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB"
 BATCH_ROWS = 64
+MAX_SEEN = 100
 
 
 def open_units(
@@ -61,6 +62,7 @@ def open_units(
     split: str = "train",
     ancestry: Ancestry | None = None,
     keep_damaged: bool = False,
+    seen: set[str] | None = None,
 ) -> list[Unit]:
     """The units of a corpus: one for each file (for TFDS one for each shard).
 
@@ -70,8 +72,9 @@ def open_units(
       paths: glob patterns, folders or addresses; for TFDS the folder of a prepared dataset.
       fields: which fields of a record mean what.
       split: of a TFDS dataset.
-      ancestry: finds the roots of documents with parents; without it roots are the parents.
+      ancestry: finds the roots of documents with parents; None where the parents are originals.
       keep_damaged: take what precedes the damage of a damaged file, and quarantine the rest.
+      seen: collects names of fields that the records read have.
 
     Raises:
       GristmillError: nothing to read there, or an unknown format.
@@ -95,6 +98,8 @@ def open_units(
         def read() -> Iterator[Document | Quarantined]:
             stream = _with_texts(records(), fields) if fields.text_address else records()
             for number, record in _until_damage(stream, shown, format, keep_damaged):
+                if seen is not None and len(seen) < MAX_SEEN and not isinstance(record, Bad):
+                    seen.update(record)
                 where, id = f"{name}:{number}", f"{corpus}/{name}#{number}"
                 if format == "files":
                     where, id = name, f"{corpus}/{name}"
@@ -166,8 +171,10 @@ def _json_record(line: bytes) -> Record:
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return Bad("invalid UTF-8", line[:200])
-    except (ValueError, RecursionError):
+    except ValueError:
         return Bad("invalid JSON", line[:200])
+    except RecursionError:
+        return Bad(TOO_DEEP, line[:200])
     return record if isinstance(record, dict) else Bad("not a JSON object", line[:200])
 
 

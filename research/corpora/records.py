@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from research.corpora.document import Corpus, Document, Quarantined, read_batches
+from research.errors import GristmillError
+
+TOO_DEEP = "nested too deeply"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Ancestry:
         """Reads the ids of the corpora, given as `name` or `name@version`.
 
         Raises:
-          GristmillError: one is missing or damaged.
+          GristmillError: one is missing or damaged, or an id stands for different documents.
         """
         self.corpora = [Corpus.open(root, name) for name in corpora]
         self._roots: dict[str, tuple[str, ...]] = {}
@@ -66,7 +69,14 @@ class Ancestry:
             for part in corpus.parts:
                 for batch in read_batches(corpus.folder / part, ["id", "roots"]):
                     ids, roots = (batch[name].to_pylist() for name in ("id", "roots"))
-                    self._roots.update(zip(ids, map(tuple, roots), strict=True))
+                    for id, above in zip(ids, roots, strict=True):
+                        known = self._roots.setdefault(id, found := tuple(above))
+                        if (known or (id,)) != (found or (id,)):
+                            raise GristmillError(
+                                f"the id {id} in {corpus.name} is also that of a document with "
+                                "other roots in another parent corpus; import them with ids that "
+                                "differ, or name only the corpus the parents are in"
+                            )
 
     def roots(self, parents: Sequence[str]) -> tuple[str, ...] | str:
         """The roots of a document with these parents, or the parent that is found nowhere."""
@@ -102,7 +112,30 @@ def to_document(
     default_id: str,
     ancestry: Ancestry | None,
 ) -> Document | Quarantined:
-    """The document a record holds, or the reason why it is none."""
+    """The document a record holds, or the reason why it is none.
+
+    Args:
+      record: what a reader met.
+      fields: which of its fields mean what.
+      corpus: the document's source.
+      where: the record's place, for a quarantine.
+      default_id: the id of a record without an id field.
+      ancestry: finds the roots; None where the parents are originals.
+    """
+    try:
+        return _to_document(record, fields, corpus, where, default_id, ancestry)
+    except RecursionError:
+        return Quarantined(TOO_DEEP, where)
+
+
+def _to_document(
+    record: Record,
+    fields: Fields,
+    corpus: str,
+    where: str,
+    default_id: str,
+    ancestry: Ancestry | None,
+) -> Document | Quarantined:
     if isinstance(record, Bad):
         excerpt = record.excerpt
         if isinstance(excerpt, bytes):
@@ -131,15 +164,20 @@ def to_document(
     if fields.parents:
         value = values[fields.parents]
         parents = tuple(map(_as_id, value if isinstance(value, list) else [value]))
+        if None in parents:
+            return Quarantined(f"field '{fields.parents}' {_NO_ID}", where, _excerpt(record))
         roots = parents
         if ancestry:
             resolved = ancestry.roots(parents)
             if isinstance(resolved, str):
                 return Quarantined("its parent is in none of the corpora", where, resolved)
             roots = resolved
+    id = _as_id(values[fields.id]) if fields.id else default_id
+    if id is None:
+        return Quarantined(f"field '{fields.id}' {_NO_ID}", where, _excerpt(record))
     return Document(
         text=text,
-        id=_as_id(values[fields.id]) if fields.id else default_id,
+        id=id,
         source=corpus,
         meta=_meta(record, fields),
         parents=parents,
@@ -179,8 +217,19 @@ def _plain(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _as_id(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+_NO_ID = "is no id (neither an integer nor a string that is not empty)"
+
+
+def _as_id(value: Any) -> str | None:
+    """The value as an id, or None if it is none."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def _excerpt(record: Mapping[str, Any]) -> str:

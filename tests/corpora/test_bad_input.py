@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_truncated_warc(gristmill, tmp_path: Path) -> None:
     assert status == 1 and "x.warc.gz is damaged or cut off after record" in one_line(error)
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_compressed_file_without_a_byte_is_damaged(gristmill, compress, tmp_path, suffix) -> None:
+    for name, data in {f"1.jsonl{suffix}": b"", "2.jsonl": b'{"text": "x"}\n'}.items():
+        (tmp_path / name).write_bytes(data)
+    command = ("x", "jsonl", "--path", tmp_path)
+    status, _, error = gristmill.import_(*command)
+    assert status == 1
+    said = f"1.jsonl{suffix} cannot be read as jsonl (it holds no bytes at all)"
+    assert said in one_line(error)
+    assert gristmill.import_(*command, "--keep-damaged")[0] == 0
+    assert sum(gristmill.corpus("x").manifest["quarantined"].values()) == 1
+    (tmp_path / f"1.jsonl{suffix}").write_bytes(compress(suffix, b""))
+    assert gristmill.import_("y", *command[1:])[1].startswith("y@1 imported: 1 documents")
+
+
 @pytest.mark.parametrize(
     ("format", "name"),
     [("jsonl", "x.jsonl.gz"), ("jsonl", "x.zst"), ("parquet", "x.parquet"), ("warc", "x.warc")],
@@ -90,12 +106,17 @@ def test_bad_records_are_quarantined_with_their_places(gristmill, tmp_path: Path
         "empty text": b'{"id": "8", "text": " \\n"}',
         "not valid Unicode (lone surrogate)": b'{"id": "9", "text": "\\ud800"}',
         "no field 'id'": b'{"text": "nameless"}',
+        "meta not valid Unicode (lone surrogate)": b'{"id": "m", "text": "x", "u": "\\ud800"}',
+        "id (or the file name it is made of) not valid Unicode (lone surrogate)":
+            b'{"id": "\\udfff", "text": "x"}',
+        "nested too deeply":
+            b'{"id": "n", "text": null, "u": ' + b"[" * 950 + b"]" * 950 + b"}",
         "id seen before": b'{"id": "1", "text": "again"}',
-    }
+    }  # fmt: skip
     (tmp_path / "x.jsonl").write_bytes(b"\n".join([good[0], *bad.values(), good[1]]))
     command = ("x", "jsonl", "--path", tmp_path / "x.jsonl", "--id-field", "id")
     status, output, _ = gristmill.import_(*command)
-    assert status == 0 and "2 documents" in output and "10 quarantined" in output
+    assert status == 0 and "2 documents" in output and "13 quarantined" in output
     assert [document.text for document in gristmill.documents("x")] == ["good", "too"]
     assert gristmill.corpus("x").manifest["quarantined"] == dict.fromkeys(bad, 1)
     found = gristmill.quarantine("x")
@@ -157,13 +178,17 @@ def test_addresses_that_lead_nowhere(gristmill, tmp_path: Path) -> None:
         tmp_path / "*.jsonl": "no file matches",
         tmp_path: "no file (.jsonl, .json, .ndjson) matches",
         "nonsense://x/*.jsonl": "Protocol not known",
+        "": "the path or address is empty",
         "https://user:secret@localhost:1/x.jsonl?token=secret": "https://localhost:1/x.jsonl",
     }.items():
         status, _, error = gristmill.import_("x", "jsonl", "--path", path)
         assert status == 1 and said in one_line(error) and "secret" not in error
     assert gristmill.run("corpora", "build", "nonsense")[0] == 1
-    assert gristmill.run("corpora", "show", "nonsense")[0] == 1
-    for arguments in (["x", "--format", "docx"], ["a/b", "--format", "jsonl"]):
+    for name in ("nonsense", "..", "../..", "/", "x@..", "n" * 300, ""):
+        status, _, error = gristmill.run("corpora", "show", name)
+        assert status == 1 and ("is no name of a corpus" in one_line(error) or name == "nonsense")
+    for arguments in (["x", "--format", "docx"], ["a/b", "--format", "jsonl"],
+                      ["n" * 129, "--format", "jsonl"]):  # fmt: skip
         with pytest.raises(SystemExit, match="2"):
             cli.main(["corpora", "import", *arguments, "--path", "x", "--licence", "x"])
 
@@ -190,3 +215,25 @@ def test_manifest_holds_no_credentials(gristmill, tmp_path: Path) -> None:
     folder = gristmill.corpus("x").folder
     assert "secret" not in (folder / "manifest.json").read_text()
     assert "secret" not in gristmill.documents("x")[0].id
+
+
+def test_nested_meta(gristmill, tmp_path: Path) -> None:
+    deep = b'{"text": "deep", "m": ' + b"[" * 900 + b"]" * 900 + b"}\n"
+    (tmp_path / "x.jsonl").write_bytes(deep + b'{"text": "flat", "m": [[1]]}\n')
+    command = ("x", "jsonl", "--path", tmp_path / "x.jsonl", "--meta-fields", "m")
+    assert gristmill.import_(*command)[0] == 0
+    assert [document.meta for document in gristmill.documents("x")] == [{"m": [[1]]}]
+    assert gristmill.corpus("x").manifest["quarantined"] == {"nested too deeply": 1}
+
+
+def test_file_name_that_is_no_unicode(gristmill, tmp_path: Path) -> None:
+    for name in (b"caf\xe9.txt", b"tea.txt"):
+        path = tmp_path / "files" / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("text")
+    command = ("x", "files", "--path", path.parent)
+    assert gristmill.import_(*command)[0] == 0
+    reason = "id (or the file name it is made of) not valid Unicode (lone surrogate)"
+    assert gristmill.corpus("x").manifest["quarantined"] == {reason: 1}
+    assert gristmill.import_(*command)[1].startswith("x@1 built before: 1 documents")
+    assert gristmill.run("corpora", "list")[0] == 0

@@ -132,10 +132,17 @@ def test_what_is_built_stays_unless_it_would_be_another(gristmill, tmp_path: Pat
     assert gristmill.import_(*command)[0] == 0
     manifest = gristmill.corpus("x").folder / "manifest.json"
     before = manifest.stat().st_mtime_ns
-    assert gristmill.import_(*command)[0] == 0
+    assert gristmill.import_(*command)[1].startswith("x@1 built before: 2 documents")
     assert manifest.stat().st_mtime_ns == before
     status, _, error = gristmill.import_(*command, "--limit", "1")
     assert status == 1 and "already holds a corpus made otherwise, by: gristmill corpora" in error
+    assert "--path" in error and "(differing in limit); give this one another name" in error
+    status, _, error = gristmill.import_(*command, "--licence", "MIT")
+    assert status == 1 and "made under the licence CC0-1.0, not MIT; give" in error
+    os.utime(path, (1, 1))
+    (tmp_path / "y.jsonl").touch()
+    status, _, error = gristmill.import_(*command, "--path", tmp_path / "y.jsonl")
+    assert status == 1 and "other input: y.jsonl was added, x.jsonl has changed since;" in error
     assert gristmill.import_(*command, "--limit", "1", "--version", "2")[0] == 0
     status, _, error = gristmill.run("corpora", "show", "x")
     assert status == 1 and "has versions 1, 2: name one, as in x@2" in error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import fsspec
@@ -198,7 +199,70 @@ def test_parents_give_roots(gristmill, tmp_path: Path) -> None:
         "no field 'from'": 1,
     }
     options = ("--path", first, *parents[:-1])
-    assert gristmill.import_("alone", "jsonl", *options)[0] == 0
+    status, _, error = gristmill.import_("alone", "jsonl", *options)
+    assert status == 1 and "--parents-field needs either --parent-corpora A,B" in error
+    assert gristmill.import_("alone", "jsonl", *options, "--parents-are-roots")[0] == 0
     assert gristmill.documents("alone")[0].root_ids == ("p1",)
+    made_by = gristmill.corpus("alone").manifest["made_by"]["command"]
+    assert made_by.endswith("--parents-are-roots")
     status, _, error = gristmill.import_("no", "jsonl", "--path", first, *parents, "absent")
     assert status == 1 and "no finished corpus absent" in error
+
+
+def test_parents_must_be_ids_and_ids_of_one_document(gristmill, tmp_path: Path) -> None:
+    good = {"id": 0, "text": "good", "from": ["p", 7]}
+    bad = [None, "", [None], ["p", ""], {"id": "p"}, [["p"]], 1.5, True]
+    records = [good, *({"id": i, "text": "x", "from": value} for i, value in enumerate(bad, 1))]
+    records += [{"id": id, "text": "y", "from": "p"} for id in ("", {"a": 1}, False)]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    options = ("--id-field", "id", "--parents-field", "from")
+    path = ("--path", tmp_path / "x.jsonl")
+    assert gristmill.import_("x", "jsonl", *path, *options, "--parents-are-roots")[0] == 0
+    (document,) = gristmill.documents("x")
+    assert (document.id, document.parents) == ("0", ("p", "7"))
+    no_id = "is no id (neither an integer nor a string that is not empty)"
+    assert gristmill.corpus("x").manifest["quarantined"] == {
+        f"field 'from' {no_id}": 7, f"field 'id' {no_id}": 3, "field 'from' is null": 1,
+    }  # fmt: skip
+
+    (tmp_path / "y.jsonl").write_text('{"id": "0", "text": "another text"}\n')
+    gristmill.import_("y", "jsonl", "--path", tmp_path / "y.jsonl", "--id-field", "id")
+    status, _, error = gristmill.import_("z", "jsonl", *path, *options, "--parent-corpora", "x,y")
+    assert status == 1 and "the id 0 in y@1 is also that of a document with other roots" in error
+
+
+def test_links_are_followed_and_pipes_left_out(gristmill, tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for path in (data / "a/1.jsonl", elsewhere / "2.jsonl", elsewhere / "sub/3.jsonl"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"text": path.name}))
+    (data / "a/link.jsonl").symlink_to(elsewhere / "2.jsonl")
+    (data / "b").symlink_to(elsewhere / "sub")
+    (data / "b/loop").symlink_to(data)
+    os.mkfifo(data / "a/pipe.jsonl")
+    expected = {"a/1.jsonl": "1.jsonl", "a/link.jsonl": "2.jsonl", "b/3.jsonl": "3.jsonl"}
+    for number, pattern in enumerate((data, data / "*/*.jsonl", data / "**/*.jsonl")):
+        name = f"x{number}"
+        assert gristmill.import_(name, "jsonl", "--path", pattern)[0] == 0
+        assert {document.id: document.text for document in gristmill.documents(name)} == {
+            f"{name}/{file}#1": text for file, text in expected.items()
+        }
+    status, _, error = gristmill.import_("x", "jsonl", "--path", data / "a/pipe.jsonl")
+    assert status == 1 and "pipe.jsonl is a pipe or device; name a file" in error
+    (data / "a/gone.jsonl").symlink_to(tmp_path / "nowhere")
+    for pattern in (data, data / "*/*.jsonl", data / "a/gone.jsonl"):
+        status, _, error = gristmill.import_("x", "jsonl", "--path", pattern)
+        assert status == 1 and error.count("\n") == 1
+        assert f"{data}/a/gone.jsonl is a link that leads nowhere; restore" in error
+
+
+def test_meta_fields_that_no_record_has(gristmill, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "a", "url": "u"}\n{"text": "b", "n": {"m": 1}}\n')
+    command = ("x", "jsonl", "--path", tmp_path / "x.jsonl", "--meta-fields", "n.m,ulr,nn,url")
+    status, output, _ = gristmill.import_(*command)
+    assert status == 0
+    warning = "  warning: no record has the --meta-fields ulr, nn"
+    assert output.endswith(f"{warning}; they have: n, text, url\n")
+    assert gristmill.import_(*command)[1].endswith(f"{warning}\n")
+    command = ("y", *command[1:-1], "n.m,url")
+    assert "warning" not in gristmill.import_(*command)[1]
