@@ -201,8 +201,10 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
                 recorder.window.data_seconds += time.perf_counter() - waiting
                 if count not in programs:
                     compiling = time.perf_counter()
-                    programs[count] = trainer.steps.lower(state, batch).compile()
-                    clock += time.perf_counter() - compiling  # no part of the steps' time
+                    programs[count] = trainer.steps.lower(trainer.abstract, batch).compile()
+                    compiling = time.perf_counter() - compiling
+                    clock += compiling  # no part of the steps' time
+                    say(f"compiled a call of {count} steps in {compiling:.1f} s")
                 state, metrics = programs[count](state, batch)
                 running.append((count, metrics))
                 dispatched += count
