@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
-import inspect
+import hashlib
 import itertools
 import os
 import re
@@ -22,14 +22,22 @@ import numpy as np
 
 from research.corpora.document import Corpus
 from research.errors import GristmillError
-from research.registry import mixtures, modules, preprocessors, tasks, vocabularies
+from research.registry import mixtures, modules, preprocessors, source_hash, tasks, vocabularies
 from research.registry.seqio_quietly import seqio, stderr_withheld, tf
-from research.registry.specs import MixtureSpec, PreprocessorSpec, TaskSpec
+from research.registry.specs import MixtureSpec, PreprocessorSpec, TaskSpec, check_name
 from research.registry.tasks import TARGETS, CorpusDataSource
 
 SHIPPED = tuple(
     f"research.registry.{name}"
-    for name in ("export", "mixtures", "preprocessors", "splits", "tasks", "vocabularies")
+    for name in (
+        "export",
+        "mixtures",
+        "preprocessors",
+        "source_hash",
+        "splits",
+        "tasks",
+        "vocabularies",
+    )
 )
 _APPEND = seqio.preprocessors.append_eos
 _TOKENIZE = seqio.preprocessors.tokenize
@@ -127,12 +135,12 @@ def export_task(root: Path, task: seqio.Task) -> TaskSpec:
       GristmillError: its source is no corpus, its features are not just 'targets', a step of it
         cannot be described, or its corpus or vocabulary is missing.
     """
-    where = f"Task {task.name}"
+    where = f"Task {check_name(task.name, 'Task')}"
     source = task.source
-    if not isinstance(source, CorpusDataSource):
+    if type(source) is not CorpusDataSource:  # one that overrides it may read anything
         raise GristmillError(
             f"{where} reads from a {type(source).__name__}, which is no corpus: run "
-            "gristmill corpora import first, and give the Task a CorpusDataSource over it"
+            "gristmill corpora import first, and give the Task a CorpusDataSource itself over it"
         )
     if list(task.output_features) != [TARGETS]:
         raise GristmillError(f"{where} has the features {', '.join(task.output_features)}; "
@@ -147,6 +155,7 @@ def export_task(root: Path, task: seqio.Task) -> TaskSpec:
     return TaskSpec(
         name=task.name,
         corpus=corpus.name,
+        named_corpus=source.corpus,
         corpus_fingerprint=corpus.manifest["fingerprint"],
         preprocessors=tuple(described),
         vocabulary=vocabularies.spec_of(feature.vocabulary, where),
@@ -196,52 +205,27 @@ def _describe(step: Callable, where: str) -> PreprocessorSpec:
     function, keywords = _function(step), getattr(step, "keywords", {})
     if getattr(step, "args", ()):
         raise GristmillError(f"{where}: give the arguments of {_name(function)} by keyword")
-    arguments = {key: _plain(value, where) for key, value in keywords.items()}
     if isinstance(function, preprocessors.TextPreprocessor):
-        return preprocessors.describe(function, arguments)
-    described = _plain(function, where)
-    if closure := described.get("closure"):
-        arguments = {**arguments, "closure": closure}
-    return PreprocessorSpec(described["function"], arguments, described["source_sha256"])
+        return preprocessors.describe(function, keywords)
+    name = _name(function)
+    arguments = {
+        key: source_hash.describe(value, f"{where}: the argument {key} of {name}")
+        for key, value in keywords.items()
+    }
+    return PreprocessorSpec(
+        f"{modules.name_of(function)}:{name}", arguments, source_hash.source_sha256(function)
+    )
 
 
 def _name(function: Callable) -> str:
     return getattr(function, "__qualname__", type(function).__name__)
 
 
-def _plain(value: Any, where: str) -> Any:
-    """A value that decides what a step does, as JSON: the fingerprint of a Task covers it."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item, where) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item, where) for key, item in value.items()}
-    if isinstance(value, functools.partial):
-        inner = {"arguments": _plain({**dict(enumerate(value.args)), **value.keywords}, where)}
-        return {**_plain(value.func, where), **inner}
-    if isinstance(value, preprocessors.TextPreprocessor):
-        value = value.function
-    if callable(value):
-        with contextlib.suppress(OSError, TypeError):
-            function = inspect.unwrap(value)
-            closure = inspect.getclosurevars(function).nonlocals
-            return {
-                "function": f"{modules.name_of(function)}:{_name(function)}",
-                "source_sha256": preprocessors.source_sha256(function),
-                "closure": _plain(closure, where),
-            }
-    raise GristmillError(
-        f"{where}: {value!r} in its preprocessors cannot be described, so a change of it would go "
-        "unnoticed; use functions of a module, with numbers and strings as arguments"
-    )
-
-
 def _sources(specs: Mapping[str, TaskSpec], user_modules: Sequence[str]) -> dict[str, str]:
     """SHA-256 of every module that decides what the mixture is."""
     names = set(SHIPPED)
-    for module in user_modules:
-        names |= modules.companions(module)
+    if user_modules:  # with all they import, so that a file beside them counts too
+        names |= {*user_modules, *modules.user_files()}
     for spec in specs.values():
         names |= {step.function.rpartition(":")[0] for step in spec.preprocessors}
     hashes = {name: modules.module_sha256(name) for name in sorted(names)}
@@ -271,6 +255,9 @@ def seqio_token_stream(
 ) -> Iterator[SeqioDocument]:
     """What SeqIO itself yields for a Task, in the order of the corpus, nothing trimmed.
 
+    TensorFlow's random numbers are seeded by the Task, split and part: a part comes out the same
+    whenever, and after whatever else, it is read.
+
     Args:
       root: the data root.
       task_name: the Task.
@@ -286,7 +273,11 @@ def seqio_token_stream(
     task = seqio.TaskRegistry.get(task_name)
     # all files are looked up while the dataset is being made; SentencePiece logs then and at the
     # first document that it normalises nothing
+    seed = hashlib.blake2b(f"{task_name}\0{split}\0{part}".encode(), digest_size=4).digest()
+    seed = int.from_bytes(seed, "little") >> 1  # whatever was built before in this process
     with _data_root(root), stderr_withheld():
+        tf.random.set_seed(seed)
+        tf.config.experimental.enable_op_determinism()  # else parallel steps share random numbers
         shard = None
         if part is not None:
             parts = list(task.source.list_shards(split))
@@ -295,6 +286,7 @@ def seqio_token_stream(
             sequence_length=None,
             split=split,
             shuffle=False,
+            seed=seed,
             shard_info=shard,
             trim_output_features=False,
             try_in_mem_cache=False,

@@ -11,11 +11,12 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
-import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from research.errors import GristmillError
 from research.registry.seqio_quietly import seqio
+from research.registry.specs import check_name
 from research.registry.tasks import SAMPLES, CorpusDataSource
 
 
@@ -35,7 +36,7 @@ def add_mixture(name: str, shares: Mapping[str, float | Callable]) -> seqio.Mixt
     """Registers a SeqIO Mixture of Tasks.
 
     Args:
-      name: the Mixture's name: letters, digits and '_ . : #'.
+      name: the Mixture's name: letters, digits and '_ . : #', not '.', ':' or '#' first.
       shares: of every Task by its name: its share of the tokens, relative to the other shares
         (they need not sum to 1), or `NATURAL` for all of them.
 
@@ -47,8 +48,7 @@ def add_mixture(name: str, shares: Mapping[str, float | Callable]) -> seqio.Mixt
         sum to 0, natural and given shares together, Tasks of different vocabularies or validation
         shares, or a name that is taken or ill-formed.
     """
-    if not re.fullmatch(r"[\w.:#]+", name):
-        raise GristmillError(f"mixture {name!r}: a name has letters, digits and '_ . : #' only")
+    check_name(name, "mixture")
     if name in seqio.TaskRegistry.names() or name in seqio.MixtureRegistry.names():
         raise GristmillError(f"mixture {name}: there is a Task or Mixture of that name already")
     for task in shares:
@@ -87,7 +87,7 @@ def check_shares(mixture: str, shares: Mapping[str, float | None]) -> None:
         if share is None:
             continue
         number = isinstance(share, int | float) and not isinstance(share, bool)
-        if not number or not math.isfinite(share) or share < 0:
+        if not number or not 0 <= share <= sys.float_info.max:  # an int may be larger
             raise GristmillError(
                 f"mixture {mixture}: the share of {task} is {share!r}; "
                 "give a finite number that is not negative, or NATURAL"
@@ -99,8 +99,9 @@ def check_shares(mixture: str, shares: Mapping[str, float | None]) -> None:
             f"mixture {mixture}: the share of {other} is its size in tokens (NATURAL) but that of "
             f"{next(iter(given))} is a number; make all of them natural, or none"
         )
-    if given and not sum(given.values()):
-        raise GristmillError(f"mixture {mixture}: the shares of {', '.join(given)} sum to 0")
+    if given and not 0 < (total := sum(map(float, given.values()))) < math.inf:
+        raise GristmillError(f"mixture {mixture}: the shares of {', '.join(given)} sum to "
+                             f"{total:g}; only their ratios count: give other numbers")  # fmt: skip
 
 
 def check_alike(mixture: str, what: str, values: Mapping[str, object]) -> None:

@@ -15,16 +15,15 @@ not import TensorFlow.
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
+import json
 import sys
-import types
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from research.errors import GristmillError
 from research.registry import modules
+from research.registry.source_hash import source_sha256
 from research.registry.specs import PreprocessorSpec
 
 TEXT = "text"  # the feature that text preprocessors change
@@ -81,7 +80,8 @@ def describe(preprocessor: TextPreprocessor, arguments: Mapping[str, Any]) -> Pr
     """The plain description by which another process finds the function again.
 
     Raises:
-      GristmillError: the module does not hold the preprocessor under the function's own name.
+      GristmillError: the module does not hold the preprocessor under the function's own name, an
+        argument is no JSON, or the function uses what cannot be described.
     """
     function = preprocessor.function
     module = sys.modules[function.__module__]
@@ -90,10 +90,25 @@ def describe(preprocessor: TextPreprocessor, arguments: Mapping[str, Any]) -> Pr
             f"text preprocessor {function.__name__}: {module.__name__} does not hold it under that "
             "name; decorate the function where it is defined"
         )
+    for name, value in arguments.items():
+        if not _is_json(value):
+            raise GristmillError(
+                f"text preprocessor {function.__name__}: its argument {name}={value!r} would not "
+                "come back from a file as it is; give finite numbers, strings, and lists and "
+                "string-keyed dicts of them"
+            )
     where = modules.name_of(function)
     return PreprocessorSpec(
         f"{where}:{function.__name__}", dict(arguments), source_sha256(function)
     )
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        return json.loads(text.encode()) == value
+    except (TypeError, ValueError):
+        return False
 
 
 def resolve(spec: PreprocessorSpec) -> Callable[[str], str]:
@@ -110,31 +125,3 @@ def resolve(spec: PreprocessorSpec) -> Callable[[str], str]:
         raise GristmillError(f"text preprocessor {spec.function} has changed since this Task was "
                              "exported; run the same command again")  # fmt: skip
     return functools.partial(preprocessor.function, **spec.arguments)
-
-
-def source_sha256(function: types.FunctionType) -> str:
-    """SHA-256 of a function's source, and of the functions and constants of its module it uses.
-
-    What it uses of other modules is not covered: those are libraries, versioned on their own.
-    """
-    module, sources, pending = function.__module__, {}, [function]
-    while pending:
-        current = pending.pop()
-        sources[current.__qualname__] = inspect.getsource(current)
-        for name in _names(current.__code__):
-            value = current.__globals__.get(name)
-            value = value.function if isinstance(value, TextPreprocessor) else value
-            if inspect.isfunction(value) and value.__module__ == module:
-                if value.__qualname__ not in sources:
-                    pending.append(value)
-            elif isinstance(value, str | int | float | bytes | tuple | frozenset):
-                sources[name] = repr(sorted(value) if isinstance(value, frozenset) else value)
-            elif hasattr(value, "pattern"):  # a compiled regular expression
-                sources[name] = repr((value.pattern, getattr(value, "flags", None)))
-    return hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """Global names a function's code refers to, lambdas and comprehensions in it included."""
-    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))

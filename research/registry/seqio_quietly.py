@@ -12,16 +12,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from research.registry.interrupts import interrupts_kept
+
 
 @contextlib.contextmanager
 def stderr_withheld() -> Iterator[None]:
-    """Keeps what is written to descriptor 2 back, and shows it only if the block raises."""
+    """Keeps what is written to descriptor 2 back, and shows it only if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as withheld:
         os.dup2(withheld.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             withheld.seek(0)
             os.write(kept, withheld.read())
@@ -31,7 +35,7 @@ def stderr_withheld() -> Iterator[None]:
             os.close(kept)
 
 
-with stderr_withheld():
+with stderr_withheld(), interrupts_kept():
     import seqio
     import tensorflow as tf
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ from research import artefacts
 from research.corpora.document import Corpus
 from research.errors import GristmillError
 from research.registry import modules as modules_lib
+
+_NAME = re.compile(r"\w[\w.:#]*")
+_MAX_NAME_BYTES = 128  # names become those of files, with something before and after
+_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +63,7 @@ class TaskSpec:
     Attributes:
       name: the Task's name, the *source* of mixtures.
       corpus: 'name@version'.
+      named_corpus: as the Task names it, perhaps without a version: then there must be one alone.
       corpus_fingerprint: of the corpus's contents.
       preprocessors: run on the text, in order, before tokenising.
       vocabulary: what tokenises.
@@ -69,6 +75,7 @@ class TaskSpec:
 
     name: str
     corpus: str
+    named_corpus: str
     corpus_fingerprint: str
     preprocessors: tuple[PreprocessorSpec, ...]
     vocabulary: VocabularySpec
@@ -80,7 +87,7 @@ class TaskSpec:
     def semantics(self) -> dict[str, Any]:
         """What decides the tokens of the cache: the fields its fingerprint is made from."""
         fields = dataclasses.asdict(self)
-        for name in ("name", "corpus", "native"):
+        for name in ("name", "corpus", "named_corpus", "native"):
             del fields[name]
         del fields["vocabulary"]["name"]
         for preprocessor in fields["preprocessors"]:  # wherever its file lies
@@ -113,12 +120,20 @@ class MixtureSpec:
     sources: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """The mixture as JSON values."""
-        return dataclasses.asdict(self)
+        """The mixture as JSON values, with their fingerprint."""
+        fields = dataclasses.asdict(self)
+        return {"fingerprint": artefacts.fingerprint(fields), **fields}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> MixtureSpec:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`.
+
+        Raises:
+          ValueError: the fingerprint is not that of the other values.
+        """
+        value = dict(value)
+        if value.pop("fingerprint") != artefacts.fingerprint(value):
+            raise ValueError("not the values that were written")
         tasks = {name: _task_from_json(task) for name, task in value["tasks"].items()}
         return cls(value["name"], tasks, value["shares"], tuple(value["modules"]), value["sources"])
 
@@ -139,8 +154,8 @@ def load_mixture(root: Path, name: str, modules: Sequence[str] = ()) -> MixtureS
     """The plain description of a Mixture, or of a Task as a mixture of one.
 
     It is read from `<root>/mixtures/<name>.json` while everything it was made from is unchanged:
-    the modules, the vocabulary, the corpora.  Else it is exported anew from SeqIO's registries,
-    which imports TensorFlow (some seconds), and written there.
+    the modules, the vocabulary, the corpora, and itself.  Else it is exported anew from SeqIO's
+    registries, which imports TensorFlow (some seconds), and written there if that can be.
 
     Args:
       root: the data root.
@@ -151,30 +166,74 @@ def load_mixture(root: Path, name: str, modules: Sequence[str] = ()) -> MixtureS
     Raises:
       GristmillError: nothing of that name, or a definition, module, corpus or vocabulary at fault.
     """
-    if not re.fullmatch(r"[\w.:#-]+", name):
-        raise GristmillError(f"mixture {name!r}: a name has letters, digits and '_ . : # -' only")
+    check_name(name, "mixture")
     modules = [modules_lib.canonical_name(module) for module in modules]
     path = root / "mixtures" / f"{name}.json"
     written = _read_mixture(path)
-    if written is not None:
-        if set(modules) <= set(written.modules) and _is_current(root, written):
-            return written
-        remembered = [m for m in written.modules if modules_lib.module_sha256(m)]
-        modules = list(dict.fromkeys([*remembered, *modules]))
+    if written and set(modules) <= set(written.modules) and _is_current(root, written):
+        return written
+    spec = _export(root, name, modules, written.modules if written else (), path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        artefacts.write_json(path, spec.to_json())
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:  # then it is exported each time
+            raise
+    return spec
 
+
+def check_name(name: str, what: str) -> str:
+    """Returns the name of a Task or Mixture.
+
+    Raises:
+      GristmillError: it is not fit to be part of a file's name.
+    """
+    if not _NAME.fullmatch(name):
+        raise GristmillError(f"{what} {name!r}: a name has letters, digits and '_ . : #' only, and "
+                             "begins with a letter, digit or '_'")  # fmt: skip
+    return check_length(name, what)
+
+
+def check_length(name: str, what: str) -> str:
+    """Returns the name.
+
+    Raises:
+      GristmillError: it is longer than what can be part of a file's name.
+    """
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise GristmillError(f"{what} {name[:16]}…: a name has at most {_MAX_NAME_BYTES} bytes, "
+                             f"this has {len(name.encode())}")  # fmt: skip
+    return name
+
+
+def _export(
+    root: Path, name: str, modules: Sequence[str], remembered: Sequence[str], path: Path
+) -> MixtureSpec:
+    """Exports a mixture from the modules named now and those its file remembers."""
     from research.registry import export
 
-    spec = export.export_mixture(root, name, modules)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    artefacts.write_json(path, spec.to_json())
-    return spec
+    there = [module for module in remembered if modules_lib.module_sha256(module)]
+    gone = [module for module in remembered if module not in there]
+    beside = [module for module in there if module not in modules]
+    try:
+        all_modules = list(dict.fromkeys([*there, *modules]))
+        if gone and not any(name in names for names in export.registered_names(all_modules)):
+            raise GristmillError(f"mixture {name} was made with {', '.join(gone)}, which is there "
+                                 "no more: say with --modules where it is now")  # fmt: skip
+        return export.export_mixture(root, name, all_modules)
+    except GristmillError as error:
+        if not beside:
+            raise
+        raise GristmillError(
+            f"{error} ({path} remembers {', '.join(beside)}: delete that file to forget it)"
+        ) from None
 
 
 def _read_mixture(path: Path) -> MixtureSpec | None:
     """A written mixture; None if there is none, or one this version cannot read."""
     try:
         return MixtureSpec.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -186,7 +245,8 @@ def _is_current(root: Path, spec: MixtureSpec) -> bool:
         return False
     try:
         return all(
-            Corpus.open(root, task.corpus).manifest["fingerprint"] == task.corpus_fingerprint
+            (corpus := Corpus.open(root, task.named_corpus)).name == task.corpus
+            and corpus.manifest["fingerprint"] == task.corpus_fingerprint
             and tokenizers.vocabulary_spec(root, task.vocabulary.name) == task.vocabulary
             for task in spec.tasks.values()
         )

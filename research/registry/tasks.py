@@ -15,7 +15,6 @@ A Task made with SeqIO's own `TaskRegistry.add` over a `CorpusDataSource` works 
 from __future__ import annotations
 
 import functools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -24,6 +23,7 @@ from research.corpora.document import Corpus, read_batches
 from research.errors import GristmillError
 from research.registry.preprocessors import TEXT
 from research.registry.seqio_quietly import seqio, tf
+from research.registry.specs import check_name
 from research.registry.splits import (
     SAMPLE_VALIDATION_SHARE,
     SPLITS,
@@ -151,7 +151,7 @@ def add_task(
     Every document becomes its tokens followed by EOS, untrimmed.
 
     Args:
-      name: the Task's name: letters, digits and '_ . : #'.
+      name: the Task's name: letters, digits and '_ . : #', not '.', ':' or '#' first.
       corpus: name of a corpus, with or without '@version'; it may be built later.
       vocabulary: name of a vocabulary; it may be made later.
       validation_share: share of root ancestors whose documents are held out; one for all Tasks
@@ -167,8 +167,7 @@ def add_task(
     Raises:
       GristmillError: the name is taken or ill-formed, or the validation share is not in [0, 1).
     """
-    if not re.fullmatch(r"[\w.:#]+", name):
-        raise GristmillError(f"Task {name!r}: a name has letters, digits and '_ . : #' only")
+    check_name(name, "Task")
     if name in seqio.TaskRegistry.names() or name in seqio.MixtureRegistry.names():
         raise GristmillError(f"Task {name}: there is a Task or Mixture of that name already")
     check_validation_share(validation_share, f"Task {name}")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from research.corpora.document import Corpus, Document, Unit, build_corpus
 from research.errors import GristmillError
-from research.registry import export, preprocessors, specs, tokenizers
+from research.registry import export, modules, preprocessors, specs, tokenizers
 from research.registry.export import export_mixture, seqio_token_stream
 from research.registry.mixtures import NATURAL, add_mixture
 from research.registry.preprocessors import normalize_unicode, strip_trailing_whitespace
@@ -159,6 +165,35 @@ def test_tensorflow_preprocessors_are_not_native(root: Path) -> None:
     assert document.tokens[-1] == loud.vocabulary.eos_id
 
 
+def shuffled(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Random numbers of three kinds: of an operation, of a dataset, and those that SeqIO seeds."""
+
+    def on_example(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        words = tf.random.shuffle(tf.strings.split(tf.strings.substr(example["text"], 0, 300)))
+        return {**example, "text": tf.strings.reduce_join(words, separator=" ")}
+
+    return dataset.map(on_example, num_parallel_calls=tf.data.AUTOTUNE).shuffle(4)
+
+
+@seqio.map_over_dataset(num_seeds=1)
+def numbered(example: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    number = tf.random.stateless_uniform([], seed, 0, 99, tf.int32)
+    return {**example, "text": example["text"] + tf.strings.as_string(number)}
+
+
+def test_random_steps_do_not_depend_on_what_was_read_before(root: Path) -> None:
+    for name in ("one", "other"):
+        add_task(name, **TASK, preprocessors=(shuffled, numbered))
+    assert not export_mixture(root, "one").tasks["one"].native
+
+    def read(name: str) -> list[tuple[str, str]]:
+        return [(found.id, found.text) for found in seqio_token_stream(root, name, "train")]
+
+    first = read("one")
+    assert read("other") != first
+    assert read("one") == first
+
+
 def test_natural_rate_is_the_number_of_documents_to_seqio(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +246,8 @@ def test_a_rewrite_is_never_trained_on_while_its_page_is_held_out(
         ({"wiki_sample": -1.0}, r"share of wiki_sample is -1\.0"),
         ({"wiki_sample": "1"}, "share of wiki_sample is '1'"),
         ({"wiki_sample": 0.0, "web_sample": 0}, "wiki_sample, web_sample sum to 0"),
+        ({"wiki_sample": 1e308, "web_sample": 1e308}, "wiki_sample, web_sample sum to inf"),
+        ({"wiki_sample": 10**400}, "share of wiki_sample is 1000"),
         ({"wiki_sample": NATURAL, "web_sample": 0.5}, "make all of them natural"),
         ({"wiki_sample": 1, "web_sample_bytes": 1}, "web_sample_bytes has vocabulary byte but"),
         ({"wiki_sample": 1, "tenth": 1}, r"tenth has validation share 0\.1 but wiki_sample"),
@@ -227,6 +264,10 @@ def test_definitions_that_are_refused(root: Path) -> None:
         add_task("wiki_sample", **TASK)
     with pytest.raises(GristmillError, match="a name has letters"):
         add_task("no spaces", **TASK)
+    with pytest.raises(GristmillError, match="begins with a letter, digit or '_'"):
+        add_task("..", **TASK)  # its cache would lie outside the folder of caches
+    with pytest.raises(GristmillError, match="at most 128 bytes, this has 300"):
+        add_mixture("m" * 300, {"wiki_sample": 1})
     with pytest.raises(GristmillError, match="validation share 1"):
         add_task("all_held_out", **{**TASK, "validation_share": 1})
     with pytest.raises(GristmillError, match="define it at the top of a module"):
@@ -240,6 +281,15 @@ def test_definitions_that_are_refused(root: Path) -> None:
     with pytest.raises(GristmillError, match=r"FunctionDataSource.*gristmill corpora import"):
         export_mixture(root, "foreign")
 
+    class Shouting(CorpusDataSource):
+        def get_dataset(self, *args: object, **options: object) -> tf.data.Dataset:
+            return super().get_dataset(*args, **options).map(str.upper)
+
+    shouting = Shouting("wiki_sample", validation_share=0.05)
+    seqio.TaskRegistry.add("shouting", source=shouting, output_features=feature)
+    with pytest.raises(GristmillError, match=r"reads from a Shouting.*a CorpusDataSource itself"):
+        export_mixture(root, "shouting")
+
     source = CorpusDataSource("wiki_sample", validation_share=0.05)
     both = {**feature, "inputs": seqio.Feature(vocabulary("byte"))}
     seqio.TaskRegistry.add("pairs", source=source, output_features=both)
@@ -251,7 +301,7 @@ def test_definitions_that_are_refused(root: Path) -> None:
     with pytest.raises(GristmillError, match="none of those in"):
         export_mixture(root, "stranger")
 
-    add_task("opaque", **TASK, preprocessors=(functools.partial(shout, mark=object()),))
+    add_task("opaque", **TASK, preprocessors=(functools.partial(shout, mark=threading.Lock()),))
     with pytest.raises(GristmillError, match="cannot be described"):
         export_mixture(root, "opaque")
 
@@ -372,6 +422,82 @@ def test_export_is_read_again_until_something_changes(
     assert load_mixture(small_root, "wiki_sample") == again
 
 
+def test_an_export_that_was_edited_is_made_again(small_root: Path) -> None:
+    add_mixture("edited", {"wiki_sample": 2})
+    spec = load_mixture(small_root, "edited")
+    path = small_root / "mixtures" / "edited.json"
+    written = path.read_text()
+    path.write_text(json.dumps({**json.loads(written), "shares": {"wiki_sample": 99}}))
+    assert load_mixture(small_root, "edited") == spec and path.read_text() == written
+
+
+def test_an_export_does_without_its_file_where_it_cannot_write(
+    small_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_with(number: int) -> None:
+        refuse = mock.Mock(side_effect=OSError(number, "refused"))
+        monkeypatch.setattr(specs.artefacts, "write_json", refuse)
+
+    for number in (errno.EROFS, errno.EACCES):
+        refuse_with(number)
+        assert load_mixture(small_root, "wiki_sample").name == "wiki_sample"
+    refuse_with(errno.ENOSPC)
+    with pytest.raises(OSError, match="refused"):
+        load_mixture(small_root, "wiki_sample")
+
+
+def test_a_second_version_of_a_corpus_makes_its_bare_name_ambiguous(small_root: Path) -> None:
+    load_mixture(small_root, "wiki_sample")
+    versions = small_root / "corpora" / "wiki_sample"
+    first = next(versions.iterdir())
+    shutil.copytree(first, versions / "2")
+    for _ in range(2):  # with the written export, and without
+        with pytest.raises(GristmillError, match=r"has versions .*name one"):
+            load_mixture(small_root, "wiki_sample")
+        shutil.rmtree(small_root / "mixtures", ignore_errors=True)
+
+
+HELPED = """
+import aside
+from research.registry.mixtures import add_mixture
+add_mixture("helped", {"wiki_sample": aside.SHARE, "wiki_sample": 1.0 + aside.SHARE})
+"""
+SHOW = """
+import sys, pathlib
+from research.cli import main
+from research.registry import specs
+try:
+    print(specs.load_mixture(pathlib.Path(sys.argv[1]), "helped", sys.argv[2:]).shares)
+except Exception as error:
+    print(error)
+"""
+
+
+def test_what_a_users_module_imports_and_where_it_lies_count(small_root: Path) -> None:
+    def show(*named: str) -> str:
+        code = [sys.executable, "-c", SHOW, str(small_root), *named]
+        path = ":".join([str(small_root), *filter(None, sys.path)])
+        return subprocess.check_output(code, text=True, env={**os.environ, "PYTHONPATH": path})
+
+    module, aside = small_root / "helped_data.py", small_root / "aside.py"
+    module.write_text(HELPED)
+    for named in (str(module), "helped_data"):
+        shutil.rmtree(small_root / "mixtures", ignore_errors=True)
+        aside.write_text("SHARE = 1\n")
+        assert show(named) == "{'wiki_sample': 2.0}\n"
+        aside.write_text("SHARE = 2\n")
+        assert show() == "{'wiki_sample': 3.0}\n"
+
+    shutil.rmtree(small_root / "mixtures")
+    show(str(module))
+    shutil.copy(module, small_root / "copied.py")
+    copied = show(str(small_root / "copied.py"))
+    assert "name already" in copied and f"remembers {module}: delete" in copied
+    module.unlink()
+    assert f"made with {module}, which is there no more: say with --modules" in show()
+    assert show(str(small_root / "copied.py")) == "{'wiki_sample': 3.0}\n"
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -382,6 +508,8 @@ def test_export_is_read_again_until_something_changes(
             "from research.registry.mixtures import add_mixture\nadd_mixture('m', {'x': 1})\n",
             r"broken\.py:2: mixture m: unknown Task x",
         ),
+        ("import sys\nsys.exit(0)\n", r"broken\.py:2: SystemExit: 0"),
+        ("x = 1\0\n", r"broken\.py: SyntaxError: source code .* null bytes"),
     ],
 )
 def test_a_module_that_raises_is_one_line(tmp_path: Path, source: str, message: str) -> None:
@@ -392,8 +520,18 @@ def test_a_module_that_raises_is_one_line(tmp_path: Path, source: str, message: 
 
 
 def test_modules_that_are_not_there(tmp_path: Path) -> None:
-    for module in ("no_such_module", str(tmp_path / "none.py")):
+    for module in ("no_such_module", str(tmp_path / "none.py"), ".", "..x", "a b"):
         with pytest.raises(GristmillError, match=r"no module .*give a dotted name"):
             load_mixture(tmp_path, "demo", [module])
     with pytest.raises(GristmillError, match="a name has letters"):
         load_mixture(tmp_path, "../demo")
+
+
+def test_an_interrupt_that_an_import_swallows_is_raised_again(tmp_path: Path) -> None:
+    (tmp_path / "swallows.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    [x for x in range(10**9)]\nexcept BaseException:\n    pass\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        modules.import_module(str(tmp_path / "swallows.py"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
