@@ -167,6 +167,8 @@ def run_show(args: argparse.Namespace) -> None:
         f"bos {spec.bos_id}, fingerprint {spec.sha256[:16]}"
     )
     if args.text is not None:
+        if args.text != args.text.encode(errors="replace").decode():
+            raise GristmillError(f"--text {args.text!r} is not valid UTF-8; give text that is")
         ids = tokenizer.encode(args.text).tolist()
         print(f"{len(ids)} tokens, {len(args.text.encode())} bytes")
         print(table(["id", "piece"], [[id, repr(tokenizer.piece(id))[1:-1]] for id in ids]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +16,12 @@ from research import artefacts
 from research.corpora.document import Corpus, read_batches
 from research.errors import GristmillError
 from research.registry import tokenizers
-from research.registry.specs import VocabularySpec
+from research.registry.specs import VocabularySpec, check_length
 from research.registry.splits import TRAIN, VALIDATION, check_validation_share, hash_unit, split_of
 from research.registry.tokenizers import MODEL_FILES, Settings
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+PROBE = "".join(map(chr, range(128))) + "  naïve\n\n\t é e\u0301 漢字 🎉 \u200b\u00a0\ufeff١٢ "
 MAX_SENTENCE_BYTES = 1 << 20  # of what the trainer is fed; it skips longer ones without a word
 # In order of preference where a tokenizer has several and its files do not say which it means.
 EOS_TOKENS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "[EOS]")
@@ -43,6 +45,7 @@ TRAINER = {
     "num_threads": 4,  # part of the result: the order in which floats are summed
     "minloglevel": 2,
 }
+MIN_SIZE = 4 + 256 + 1  # special pieces, bytes and a character
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +83,14 @@ def train_sentencepiece(
       max_bytes: of text to train on, about.
 
     Raises:
-      GristmillError: no such corpus, a size that the text cannot support, or the name is taken by
-        a vocabulary of another definition.
+      GristmillError: no such corpus, a size that the text cannot support, no text to train on, or
+        the name is taken by a vocabulary of another definition.
     """
+    if not MIN_SIZE <= size <= tokenizers.MAX_IDS:
+        raise GristmillError(
+            f"vocabulary {name} of {size} pieces: special pieces and bytes alone need at least "
+            f"{MIN_SIZE} pieces, and {tokenizers.MAX_IDS} are the most; give another --size"
+        )
     check_validation_share(validation_share, f"vocabulary {name}")
     opened = sorted({(c := Corpus.open(root, corpus)).name: c for corpus in corpora}.items())
     inputs = [{"name": n, "fingerprint": c.manifest["fingerprint"]} for n, c in opened]
@@ -97,7 +105,13 @@ def train_sentencepiece(
 
     def make() -> tuple[bytes, Settings, int]:
         texts = sampled_texts([corpus for _, corpus in opened], validation_share, max_bytes)
-        model = _train(texts, size, name)
+        if (first := next(texts, None)) is None:
+            raise GristmillError(
+                f"vocabulary {name}: no text of {', '.join(n for n, _ in opened)} is left to train "
+                f"on; give more than --max-bytes {max_bytes}, or less than --validation-share "
+                f"{validation_share}"
+            )
+        model = _train(itertools.chain([first], texts), size, name)
         processor = tokenizers.sentencepiece_processor(model, name)
         return model, Settings("sentencepiece", eos_id=1, bos_id=3, pad_id=0), len(processor)
 
@@ -146,7 +160,7 @@ def _train(texts: Iterator[str], size: int, name: str) -> bytes:
         elif found := re.search(r"\d+ vs (\d+)", message):
             limit = f"its characters and the bytes alone need at least {found[1]} pieces"
         else:
-            limit = message.splitlines()[0]
+            limit = f"the trainer fails ({message.splitlines()[0]})"
         raise GristmillError(
             f"vocabulary {name} of {size} pieces: {limit}; give another --size or more --corpora"
         ) from None
@@ -179,9 +193,15 @@ def import_vocabulary(
       special_tokens: for tiktoken: ids of special tokens; one that has none follows the ranks.
 
     Raises:
-      GristmillError: the model cannot be read, no EOS token is found, a pattern is missing, or
-        the name is taken by another vocabulary.
+      GristmillError: the model cannot be read, no EOS token is found, a pattern is missing or does
+        not match every character, an id is given that the file decides, or the name is taken by
+        another vocabulary.
     """
+    if kind != "tiktoken" and (special_tokens or pattern):
+        raise GristmillError(
+            f"{path}: --eos-id, --bos-id and --pattern are for tiktoken; a {kind} file itself says "
+            "what they are: leave them out"
+        )
     if kind == "hf" and path.is_dir():
         path = path / "tokenizer.json"
     if not path.is_file():
@@ -260,6 +280,8 @@ def _tokenizer_config(path: Path) -> dict[str, str]:
         return {}
     except ValueError:
         raise GristmillError(f"{path} is not readable JSON; mend or remove it") from None
+    if not isinstance(config, dict):
+        raise GristmillError(f"{path} is not a JSON object; mend or remove it")
     tokens = {}
     for role in ("eos_token", "bos_token"):
         token = config.get(role)
@@ -285,15 +307,23 @@ def _describe_tiktoken(
         )
     if not eos_token:
         raise _no_eos(path, None)
+    for token, id in special.items():
+        tokenizers.check_id(id, f"{path}: {token!r}")
     for token in filter(None, (eos_token, bos_token)):
         special.setdefault(token, max([*ranks.values(), *special.values()]) + 1)
     if taken := {token for token, id in special.items() if id in ranks.values()}:
         raise GristmillError(f"{path}: the id of {taken.pop()!r} is the rank of another token")
+    if len(set(special.values())) != len(special):
+        raise GristmillError(f"{path}: {' and '.join(map(repr, special))} are given one id; give "
+                             "each its own, or name one token for both")  # fmt: skip
     eos = special[eos_token]
     bos = special[bos_token] if bos_token else eos
+    size = max([*ranks.values(), *special.values()]) + 1
     settings = Settings("tiktoken", eos, bos, eos, pattern, special)
-    tokenizers.tiktoken_encoding(model, settings, str(path))
-    return settings, max([*ranks.values(), *special.values()]) + 1
+    encoding = tokenizers.tiktoken_encoding(model, settings, str(path))
+    spec = VocabularySpec(str(path), "tiktoken", "", size, pad_id=eos, bos_id=bos, eos_id=eos)
+    tokenizers.TiktokenTokenizer(spec, encoding).encode(PROBE)
+    return settings, size
 
 
 def _publish(
@@ -311,6 +341,7 @@ def _publish(
             f"--name {name}: a vocabulary's name has letters, digits, '.', '_' and '-', and is not "
             f"'{tokenizers.BYTE}', which is built in"
         )
+    check_length(name, "vocabulary")
     folder = tokenizers.vocabularies_folder(root) / name
     with artefacts.exclusive(folder):
         if (folder / artefacts.MANIFEST).exists():

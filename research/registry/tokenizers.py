@@ -26,6 +26,7 @@ from research.registry.specs import VocabularySpec
 
 BYTE = "byte"
 MODEL_FILES = {"sentencepiece": "spm.model", "hf": "tokenizer.json", "tiktoken": "ranks.tiktoken"}
+MAX_IDS = 1 << 24  # of any vocabulary that a model could have rows for
 MAKE_REMEDY = "gristmill vocab train (or gristmill vocab import)"
 
 
@@ -117,15 +118,32 @@ class HfTokenizer(Tokenizer):
 
 
 class TiktokenTokenizer(Tokenizer):
-    """Byte-pair ranks read by the `tiktoken` library."""
+    """Byte-pair ranks read by the `tiktoken` library.
+
+    It drops, without a word, what the splitting pattern does not match: such text is refused.
+    """
 
     def __init__(self, spec: VocabularySpec, encoding: Any) -> None:
         super().__init__(spec)
         self.encoding = encoding
+        tokens = encoding.token_byte_values()
+        ids = [encoding.encode_single_token(token) for token in tokens]
+        self._bytes = np.zeros(max(ids) + 1, np.int32)  # of every id that text is encoded to
+        self._bytes[ids] = [len(token) for token in tokens]
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        encode = self.encoding.encode_to_numpy
-        return [encode(text, disallowed_special=()).astype(np.int32) for text in texts]
+        return [self._encode(text) for text in texts]
+
+    def _encode(self, text: str) -> np.ndarray:
+        ids = self.encoding.encode_to_numpy(text, disallowed_special=()).astype(np.int32)
+        size = len(text.encode())
+        if (kept := int(self._bytes[ids].sum())) != size:
+            raise GristmillError(
+                f"vocabulary {self.spec.name}: its pattern does not match {size - kept} of {size} "
+                f"bytes of the text {text[:40]!r}, which tiktoken would drop; import the model "
+                "with a --pattern that matches every character"
+            )
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         return self.encoding.decode([int(id) for id in ids], errors="replace")
@@ -276,6 +294,17 @@ def hf_tokenizer(model: bytes, where: str) -> Any:
     return tokenizer
 
 
+def check_id(id: int, where: str) -> int:
+    """Returns the id.
+
+    Raises:
+      GristmillError: no vocabulary can have it.
+    """
+    if not 0 <= id < MAX_IDS:
+        raise GristmillError(f"{where}: the id {id} is not at least 0 and less than {MAX_IDS}")
+    return id
+
+
 def tiktoken_ranks(model: bytes, where: str) -> dict[bytes, int]:
     """Reads the `.tiktoken` format: on every line a token in base64 and its rank.
 
@@ -289,7 +318,7 @@ def tiktoken_ranks(model: bytes, where: str) -> dict[bytes, int]:
             continue
         try:
             token, rank = line.split()
-            ranks[base64.b64decode(token, validate=True)] = int(rank)
+            ranks[base64.b64decode(token, validate=True)] = check_id(int(rank), f"{where}:{number}")
         except (ValueError, binascii.Error):
             raise GristmillError(
                 f"{where}:{number} is not a token in base64 and its rank"

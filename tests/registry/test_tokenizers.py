@@ -124,7 +124,12 @@ def test_same_definition_is_there_already_another_is_refused(small_root: Path) -
 
 @pytest.mark.parametrize(
     ("size", "message"),
-    [(50_000, r"at most \d+ pieces.*--size"), (260, r"at least \d+ pieces.*--size")],
+    [
+        (50_000, r"at most \d+ pieces.*--size"),
+        (265, r"at least \d+ pieces.*--size"),
+        (1, r"at least 261 pieces.*--size"),
+        (10**12, r"are the most; give another --size"),
+    ],
 )
 def test_a_size_the_text_cannot_support(small_root: Path, size: int, message: str) -> None:
     with pytest.raises(GristmillError, match=message):
@@ -156,7 +161,7 @@ def test_unknown_missing_and_altered_vocabularies(small_root: Path) -> None:
         tokenizers.vocabulary_spec(small_root, "demo_8k")
 
 
-def _import(root: Path, content: str | bytes, kind: str, **options: str) -> None:
+def _import(root: Path, content: str | bytes, kind: str, **options: object) -> None:
     path = root / {"hf": "tokenizer.json"}.get(kind, "model")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     make_vocabulary.import_vocabulary(root, path, "v", kind, command="x", **options)
@@ -165,6 +170,7 @@ def _import(root: Path, content: str | bytes, kind: str, **options: str) -> None
 def test_imports_that_cannot_be_read(root: Path, tmp_path: Path) -> None:
     ranks = (root / "published" / "bpe.tiktoken").read_bytes()
     model = json.loads((root / "published" / "tokenizer.json").read_text(encoding="utf-8"))
+    full = {"eos_token": EOS, "pattern": "(?s:.)"}
     for content, kind, options, message in [
         (b"{}", "hf", {}, "not a readable tokenizer.json"),
         (b"no model", "sentencepiece", {}, "not a readable SentencePiece model"),
@@ -175,12 +181,33 @@ def test_imports_that_cannot_be_read(root: Path, tmp_path: Path) -> None:
         (ranks, "tiktoken", {"pattern": "."}, "--eos-token"),
         (json.dumps(model), "hf", {"eos_token": "<end>"}, "no token '<end>'.*--eos-token"),
         (json.dumps({**model, "added_tokens": []}), "hf", {}, "which token ends.*--eos-token"),
+        (json.dumps(model), "hf", {"special_tokens": {EOS: 77}}, "--eos-id.*are for tiktoken"),
+        (b"YQ== 99999999999\n", "tiktoken", {}, "model:1: the id 99999999999 is not"),
+        (ranks, "tiktoken", {**full, "special_tokens": {EOS: -5}}, "id -5 is not at least 0"),
+        (ranks, "tiktoken", {**full, "special_tokens": {EOS: 2000, "b": 2000}}, "one id"),
     ]:
         with pytest.raises(GristmillError, match=message) as caught:
             _import(tmp_path, content, kind, **options)
         assert "\n" not in str(caught.value)
+    (tmp_path / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(GristmillError, match=r"tokenizer_config\.json is not a JSON object"):
+        _import(tmp_path, json.dumps(model), "hf")
     with pytest.raises(GristmillError, match="no such file"):
         make_vocabulary.import_vocabulary(tmp_path, tmp_path / "no", "v", "hf", command="x")
+
+
+def test_a_tiktoken_pattern_that_leaves_text_out(root: Path, tmp_path: Path) -> None:
+    """tiktoken itself drops such text without a word."""
+    ranks = (root / "published" / "bpe.tiktoken").read_bytes()
+    with pytest.raises(GristmillError, match=r"does not match \d+ of \d+ bytes.*--pattern"):
+        _import(tmp_path, ranks, "tiktoken", eos_token=EOS, pattern=r"\w+|\s+")
+    # one that passes at import is found out by the text
+    pattern = r"[^☃]+"
+    _import(tmp_path, ranks, "tiktoken", eos_token=EOS, pattern=pattern)
+    tokenizer = tokenizers.load_tokenizer(tmp_path, "v")
+    assert tokenizer.decode(tokenizer.encode("a man")) == "a man"
+    with pytest.raises(GristmillError, match="vocabulary v: its pattern does not match 3 of 12"):
+        tokenizer.encode_batch(["a man", "a snow☃man"])
 
 
 def test_hf_takes_eos_from_tokenizer_config(root: Path, tmp_path: Path) -> None:
@@ -215,6 +242,13 @@ def test_commands(small_root: Path, capsys: pytest.CaptureFixture) -> None:
     assert "wiki_sample@" in capsys.readouterr().out
     assert main([*base, "show", "tiny", "--text", "a\tb"]) == 0
     assert "<0x09>" in capsys.readouterr().out
+    assert main([*base, "show", "tiny", "--text", "\udcff"]) == 1
+    assert "--text '\\udcff' is not valid UTF-8" in capsys.readouterr().err
+    for option, value in (("--max-bytes", "1"), ("--validation-share", "0.9999")):
+        assert main([*base, *train[:-2], option, value, "--name", "none"]) == 1
+        assert "no text of wiki_sample@" in capsys.readouterr().err
+    assert main([*base, *train, "--name", "n" * 300]) == 1
+    assert "at most 128 bytes" in capsys.readouterr().err
     assert main([*base, "show", "none"]) == 1
     assert "no vocabulary none" in capsys.readouterr().err
 
