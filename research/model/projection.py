@@ -107,8 +107,7 @@ class _Sharded:
 
     def _local_gather(self, w: jax.Array) -> jax.Array:
         w = jnp.moveaxis(w, self.split, 0)
-        rows = by_rows(w.reshape(len(w), -1), self.mesh)
-        whole = lax.all_gather(rows, "fsdp", axis=0, tiled=True)
+        whole = gather_rows(w.reshape(len(w), -1), self.mesh)
         return jnp.moveaxis(whole.reshape(-1, *w.shape[1:]), 0, self.split)
 
     def weight_gradient(self, x: jax.Array, dy: jax.Array) -> jax.Array:
@@ -132,8 +131,7 @@ class _Sharded:
         dw = lax.dot_general(left, right, ((batch, batch), ((), ())), preferred_element_type=dtype)
         if self.split is not None:
             rest = dw.shape[1:]
-            rows = by_rows(dw.reshape(len(dw), -1), self.mesh)
-            dw = reduce_scatter(rows, "fsdp", 0, self.mesh)
+            dw = scatter_rows(dw.reshape(len(dw), -1), self.mesh)
             dw = dw.reshape(-1, *rest)
         if flip:
             dw = jnp.moveaxis(dw, 0, -1)
@@ -141,7 +139,41 @@ class _Sharded:
         return lax.psum(dw, copies) if copies else dw
 
 
-def by_rows(matrix: jax.Array, mesh: Mesh) -> jax.Array:
+def gather_rows(shard: jax.Array, mesh: Mesh) -> jax.Array:
+    """A whole matrix from its rows, which lie over fsdp; to be called under `jax.shard_map`."""
+    if mesh.shape["fsdp"] == 1:
+        return shard
+    return _by_rows(lax.all_gather(_by_rows(shard, mesh), "fsdp", axis=0, tiled=True), mesh)
+
+
+def scatter_rows(matrix: jax.Array, mesh: Mesh) -> jax.Array:
+    """Sums a matrix over fsdp and leaves each device its rows; under `jax.shard_map`.
+
+    It goes by one dimension of the torus after another: XLA for TPUs turns a reduce-scatter over
+    several of them into an all-reduce of twice the traffic.
+    """
+    size = stride = mesh.shape["fsdp"]
+    if size == 1:
+        return matrix
+    for part in torus_sides(mesh, "fsdp"):
+        stride //= part
+        # the devices whose places on the mesh axis differ in one digit of a mixed-radix number
+        groups = [
+            [high + digit * stride + low for digit in range(part)]
+            for high in range(0, size, part * stride)
+            for low in range(stride)
+        ]
+        matrix = lax.psum_scatter(
+            _by_rows(matrix, mesh),
+            "fsdp",
+            scatter_dimension=0,
+            axis_index_groups=groups,
+            tiled=True,
+        )
+    return _by_rows(matrix, mesh)
+
+
+def _by_rows(matrix: jax.Array, mesh: Mesh) -> jax.Array:
     """The same matrix, laid out row by row on TPUs.
 
     XLA for TPUs gathers and scatters whole rows as such; slivers of columns, narrower than a tile
@@ -150,28 +182,6 @@ def by_rows(matrix: jax.Array, mesh: Mesh) -> jax.Array:
     if mesh.devices.flat[0].platform != "tpu":
         return matrix
     return with_layout_constraint(matrix, Layout(major_to_minor=(0, 1)))
-
-
-def reduce_scatter(x: jax.Array, axis_name: str, dimension: int, mesh: Mesh) -> jax.Array:
-    """Sums x over a mesh axis and leaves each device its part along a dimension of x.
-
-    To be called under `jax.shard_map`. It goes by one dimension of the torus after another: XLA for
-    TPUs turns a reduce-scatter over several of them into an all-reduce of twice the traffic.
-    """
-    size = mesh.shape[axis_name]
-    stride = size
-    for part in torus_sides(mesh, axis_name):
-        stride //= part
-        # the devices whose places on the mesh axis differ in one digit of a mixed-radix number
-        groups = [
-            [high + digit * stride + low for digit in range(part)]
-            for high in range(0, size, part * stride)
-            for low in range(stride)
-        ]
-        x = lax.psum_scatter(
-            x, axis_name, scatter_dimension=dimension, axis_index_groups=groups, tiled=True
-        )
-    return x
 
 
 def torus_sides(mesh: Mesh, axis_name: str) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from research.model.projection import reduce_scatter
+from research.model.projection import gather_rows, scatter_rows
 from research.model.sharding import BATCH_AXES
 
 # a float32 gradient of the head of more than this is never held whole: it would be the largest
@@ -108,7 +108,7 @@ class _Local:
 
     def run(self, hidden_bxLxD, head_shard, targets_bxL, weights_bxL, *, gradients: bool):
         dtype, shape = hidden_bxLxD.dtype, targets_bxL.shape
-        head_DxV = self.gather(head_shard.astype(dtype))
+        head_DxV = gather_rows(head_shard.astype(dtype), self.mesh)
         rows = (
             hidden_bxLxD.reshape(-1, hidden_bxLxD.shape[-1]),
             targets_bxL.reshape(-1) - self.first_id(head_DxV),
@@ -255,16 +255,8 @@ class _Local:
     def max_over_vocabulary(self, x):
         return lax.pmax(x, "tensor") if self.mesh.shape["tensor"] > 1 else x
 
-    def gather(self, head_shard):
-        if self.mesh.shape["fsdp"] == 1:
-            return head_shard
-        return lax.all_gather(head_shard, "fsdp", axis=0, tiled=True)
-
     def scatter(self, d_head_DxV, dtype):
-        d_head_DxV = d_head_DxV.astype(self.reduce_dtype(dtype))
-        if self.mesh.shape["fsdp"] > 1:
-            d_head_DxV = reduce_scatter(d_head_DxV, "fsdp", 0, self.mesh)
-        return d_head_DxV
+        return scatter_rows(d_head_DxV.astype(self.reduce_dtype(dtype)), self.mesh)
 
     def wide(self, axes):
         return tuple(axis for axis in axes if self.mesh.shape[axis] > 1)
