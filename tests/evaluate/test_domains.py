@@ -92,6 +92,7 @@ def test_a_uniform_model_has_log2_v_bits_a_token(params: dict) -> None:
 def test_every_document_has_the_sum_of_its_windows(params: dict) -> None:
     found = evaluator()
     list(found.evaluate(place(params, found), 0))
+    params = jax.tree.map(jnp.asarray, params)
 
     @jax.jit
     def scores(inputs_1x16: jax.Array, real_1x16: jax.Array) -> jax.Array:
