@@ -14,6 +14,8 @@ import contextlib
 import errno
 import logging
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -39,6 +41,23 @@ FULL_TEXTS = (*map(os.strerror, FULL), "RESOURCE_EXHAUSTED")
 
 # Orbax logs every failure with a traceback, and then raises it: once is enough, and that is ours
 logging.getLogger("absl").setLevel(logging.CRITICAL)
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+def _quiet_writers(report: Callable[[Any], object] = sys.unraisablehook) -> None:
+    """Keeps from the terminal what TensorStore's threads report when one write has failed.
+
+    Orbax then ends the event loop of all the others, and each would print a traceback of its own.
+    """
+
+    def hook(unraisable: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            report(unraisable)
+
+    sys.unraisablehook = hook
+
+
+_quiet_writers()
 
 
 class Checkpoints:
