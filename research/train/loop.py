@@ -69,6 +69,10 @@ class Evaluator(Protocol):
 MakeEvaluators = Callable[[RunSpec, ExecSpec, Mesh], Sequence[Evaluator]]
 
 
+class Diverged(GristmillError):
+    """A run ended at a bad step (see `BadStepsConfig`)."""
+
+
 def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) -> dict[str, Any]:
     """Trains a run to its end, from its newest checkpoint if there is one.
 
@@ -82,6 +86,7 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
 
     Raises:
       GristmillError: anything the user can mend.
+      Diverged: a bad step ended the run.
       Preempted: SIGTERM or SIGINT came; a checkpoint was saved.
     """
     began = time.time()
@@ -426,7 +431,7 @@ def judge_bad_step(
     """Reports a step that changed nothing, and ends the run where the policy says so.
 
     Raises:
-      GristmillError: the policy is 'stop', or too many were bad in a row.
+      Diverged: the policy is 'stop', or too many were bad in a row.
     """
     what = (
         f"step {step} is bad: loss {metrics['loss'][index]:.4g}, "
@@ -440,6 +445,6 @@ def judge_bad_step(
     newest = max(checkpoints.steps(), default=None)
     kept = "no checkpoint was saved yet" if newest is None else f"step {newest} is saved"
     why = "bad_steps.policy is 'stop'" if policy.policy == "stop" else f"{in_a_row} in a row"
-    raise GristmillError(
+    raise Diverged(
         f"{what}; the run ends ({why}; {kept}): lower learning_rate.peak, or skip such steps"
     )

@@ -375,10 +375,27 @@ def resolve(gin_files: Sequence[str], options: Sequence[str]) -> tuple[RunSpec, 
     Raises:
       GristmillError: a binding at fault, with its file and line; or a field that is not set.
     """
+    run, execution, _ = resolve_with(gin_files, options, {})
+    return run, execution
+
+
+def resolve_with(
+    gin_files: Sequence[str], options: Sequence[str], more: Mapping[str, type]
+) -> tuple[RunSpec, ExecSpec, dict[str, Any]]:
+    """Like `resolve`, of files that bind more sections than a run's.
+
+    Args:
+      gin_files, options: as in `resolve`.
+      more: the dataclass of each further section.
+
+    Returns:
+      The run, and what the further sections hold, by section.
+    """
     refuse_unless(bool(gin_files or options), "no configuration: give --gin_file FILE")
-    bindings = gin_bindings.read(gin_files, options, SECTIONS)
+    sections = {**SECTIONS, **more}
+    bindings = gin_bindings.read(gin_files, options, sections)
     made: dict[str, Any] = {}
-    for section, cls in SECTIONS.items():
+    for section, cls in sections.items():
         values = {name: binding.value for name, binding in bindings[section].items()}
         try:
             made[section] = gin_bindings.build(cls, values, section)
@@ -386,6 +403,7 @@ def resolve(gin_files: Sequence[str], options: Sequence[str]) -> tuple[RunSpec, 
             raise _placed(error, bindings) from None
     settings: RunSettings = made.pop("run")
     execution: ExecSpec = made.pop("exec")
+    others = {section: made.pop(section) for section in more}
     data: DataConfig = made["data"]
     steps = settings.steps
     if steps is None:
@@ -399,7 +417,7 @@ def resolve(gin_files: Sequence[str], options: Sequence[str]) -> tuple[RunSpec, 
         name = Path(gin_files[0]).stem if gin_files else run.fingerprint[:12]
         directory = artefacts.data_root() / "runs" / name / f"seed{run.seed}"
         execution = dataclasses.replace(execution, directory=str(directory))
-    return run, execution
+    return run, execution, others
 
 
 def _placed(
