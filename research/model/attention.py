@@ -99,39 +99,80 @@ def _platform(mesh: Mesh | None) -> str:
 def _plain(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
     B, L, H, K = q_BxLxHxK.shape
     J = k_BxLxJxK.shape[2]
-    q_BxLxJxGxK = q_BxLxHxK.reshape(B, L, J, H // J, K)
+    # heads before places: so the products need no other order of their results
+    q_BxJxGxLxK = q_BxLxHxK.reshape(B, L, J, H // J, K).transpose(0, 2, 3, 1, 4)
+    k_BxJxLxK, v_BxJxLxK = k_BxLxJxK.transpose(0, 2, 1, 3), v_BxLxJxK.transpose(0, 2, 1, 3)
     place_L = jnp.arange(L)
 
-    def some(q_BxQxJxGxK, segment_BxQ, place_Q):
-        att_BxJxGxQxL = jnp.einsum(
-            "bqjgk,bljk->bjgql", q_BxQxJxGxK, k_BxLxJxK, preferred_element_type=jnp.float32
-        )
-        if config.attention_soft_cap is not None:
-            cap = config.attention_soft_cap
-            att_BxJxGxQxL = cap * jnp.tanh(att_BxJxGxQxL / cap)
+    def some(q_BxJxGxQxK, segment_BxQ, place_Q):
         back_QxL = place_Q[:, None] - place_L[None, :]
         seen_QxL = back_QxL >= 0 if window is None else (back_QxL >= 0) & (back_QxL < window)
         same_BxQxL = segment_BxQ[:, :, None] == segment_ids_BxL[:, None, :]
-        seen_BxQxL = seen_QxL & same_BxQxL
-        att_BxJxGxQxL = jnp.where(seen_BxQxL[:, None, None], att_BxJxGxQxL, MASKED)
-        att_BxJxGxQxL = jax.nn.softmax(att_BxJxGxQxL, axis=-1).astype(v_BxLxJxK.dtype)
-        return jnp.einsum("bjgql,bljk->bqjgk", att_BxJxGxQxL, v_BxLxJxK)
+        seen_Bx1x1xQxL = (seen_QxL & same_BxQxL)[:, None, None]
+        if config.attention_soft_cap is None:
+            return _mix(q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, seen_Bx1x1xQxL)
+        att_BxJxGxQxL = jnp.einsum(
+            "bjgqk,bjlk->bjgql", q_BxJxGxQxK, k_BxJxLxK, preferred_element_type=jnp.float32
+        )
+        cap = config.attention_soft_cap
+        att_BxJxGxQxL = jnp.where(seen_Bx1x1xQxL, cap * jnp.tanh(att_BxJxGxQxL / cap), MASKED)
+        att_BxJxGxQxL = jax.nn.softmax(att_BxJxGxQxL, axis=-1).astype(v_BxJxLxK.dtype)
+        return jnp.einsum("bjgql,bjlk->bjgqk", att_BxJxGxQxL, v_BxJxLxK)
 
     if L <= QUERY_CHUNK or L % QUERY_CHUNK:
-        out_BxLxJxGxK = some(q_BxLxJxGxK, segment_ids_BxL, place_L)
+        out_BxJxGxLxK = some(q_BxJxGxLxK, segment_ids_BxL, place_L)
     else:
         chunks = L // QUERY_CHUNK
 
-        def split(x_BxLxetc):
-            parts = x_BxLxetc.reshape(B, chunks, QUERY_CHUNK, *x_BxLxetc.shape[2:])
-            return jnp.moveaxis(parts, 1, 0)
+        def split(x, axis):
+            parts = x.reshape(*x.shape[:axis], chunks, QUERY_CHUNK, *x.shape[axis + 1 :])
+            return jnp.moveaxis(parts, axis, 0)
 
         out = jax.lax.map(
             lambda chunk: jax.checkpoint(some)(*chunk),
-            (split(q_BxLxJxGxK), split(segment_ids_BxL), place_L.reshape(chunks, QUERY_CHUNK)),
+            (split(q_BxJxGxLxK, 3), split(segment_ids_BxL, 1), split(place_L, 0)),
         )
-        out_BxLxJxGxK = jnp.moveaxis(out, 0, 1)
-    return out_BxLxJxGxK.reshape(B, L, H, K)
+        out_BxJxGxLxK = jnp.moveaxis(out, 0, 3).reshape(q_BxJxGxLxK.shape)
+    return out_BxJxGxLxK.transpose(0, 3, 1, 2, 4).reshape(B, L, H, K)
+
+
+@jax.custom_vjp
+def _mix(q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, seen_Bx1x1xQxL):
+    """Softmax attention that keeps nothing of size Q×L for the backward but the probabilities."""
+    return _mix_forward(q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, seen_Bx1x1xQxL)[0]
+
+
+def _mix_forward(q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, seen_Bx1x1xQxL):
+    att_BxJxGxQxL = jnp.einsum(
+        "bjgqk,bjlk->bjgql", q_BxJxGxQxK, k_BxJxLxK, preferred_element_type=jnp.float32
+    )
+    att_BxJxGxQxL = jnp.where(seen_Bx1x1xQxL, att_BxJxGxQxL, MASKED)
+    exp_BxJxGxQxL = jnp.exp(att_BxJxGxQxL - att_BxJxGxQxL.max(axis=-1, keepdims=True))
+    att_BxJxGxQxL = exp_BxJxGxQxL * (1.0 / exp_BxJxGxQxL.sum(axis=-1, keepdims=True))
+    att_BxJxGxQxL = att_BxJxGxQxL.astype(v_BxJxLxK.dtype)
+    out_BxJxGxQxK = jnp.einsum("bjgql,bjlk->bjgqk", att_BxJxGxQxL, v_BxJxLxK)
+    return out_BxJxGxQxK, (q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, att_BxJxGxQxL, out_BxJxGxQxK)
+
+
+def _mix_backward(kept, d_out_BxJxGxQxK):
+    q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, att_BxJxGxQxL, out_BxJxGxQxK = kept
+    d_att_BxJxGxQxL = jnp.einsum(
+        "bjgqk,bjlk->bjgql", d_out_BxJxGxQxK, v_BxJxLxK, preferred_element_type=jnp.float32
+    )
+    # the softmax's own sum over L is a sum over K of what is at hand
+    inner_BxJxGxQx1 = (d_out_BxJxGxQxK * out_BxJxGxQxK).astype(jnp.float32).sum(-1, keepdims=True)
+    d_att_BxJxGxQxL = (att_BxJxGxQxL * (d_att_BxJxGxQxL - inner_BxJxGxQx1)).astype(
+        q_BxJxGxQxK.dtype
+    )
+    return (
+        jnp.einsum("bjgql,bjlk->bjgqk", d_att_BxJxGxQxL, k_BxJxLxK),
+        jnp.einsum("bjgql,bjgqk->bjlk", d_att_BxJxGxQxL, q_BxJxGxQxK),
+        jnp.einsum("bjgql,bjgqk->bjlk", att_BxJxGxQxL, d_out_BxJxGxQxK),
+        None,
+    )
+
+
+_mix.defvjp(_mix_forward, _mix_backward)
 
 
 def _splash(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, mesh):

@@ -39,6 +39,9 @@ from research.model.sharding import constrain
 Params = dict[str, Any]
 Remat = Literal["none", "full", "dots", "minimal"]
 INIT_STD = 0.02
+# layers that a CPU runs one after another without a scan, which would copy all that the backward
+# needs into stacked arrays: a tenth of the step
+MOST_UNROLLED = 12
 # logical axes of the matrices of a block
 QUERY_AXES = ("embed", "heads", "head_dim")
 KV_AXES = ("embed", "kv_heads", "head_dim")
@@ -285,7 +288,12 @@ def hidden_states(
     if remat != "none" or (mesh is not None and mesh.size > 1):
         layer = jax.checkpoint(layer, policy=REMAT_POLICIES[remat], prevent_cse=False)
     choices_N = jnp.asarray([windows.index(w) for w in c.windows])
-    x_BxLxD, _ = jax.lax.scan(layer, x_BxLxD, (params["layers"], choices_N))
+    layers = params["layers"], choices_N
+    if _on_one_cpu(mesh) and c.layers <= MOST_UNROLLED:
+        for number in range(c.layers):
+            x_BxLxD, _ = layer(x_BxLxD, jax.tree.map(lambda a, i=number: a[i], layers))
+    else:
+        x_BxLxD, _ = jax.lax.scan(layer, x_BxLxD, layers)
 
     return ends.final_norm(x_BxLxD)
 
@@ -312,6 +320,12 @@ REMAT_POLICIES = {
     "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     "minimal": jax.checkpoint_policies.save_only_these_names(*SAVED_NAMES),
 }
+
+
+def _on_one_cpu(mesh: Mesh | None) -> bool:
+    if mesh is None:
+        return jax.default_backend() == "cpu"
+    return mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"
 
 
 @functools.cache
