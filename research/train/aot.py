@@ -13,7 +13,9 @@ import dataclasses
 import math
 import os
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 
@@ -73,7 +75,7 @@ class Estimate:
         and of the most that lives at one time.
       flops: of the whole step on all chips, as programmed.
       model_flops: the same as the model asks it: 6·N·D and causal attention.
-      traffic: collectives by kind; None where the compiler cannot print its program.
+      traffic: collectives by kind.
       compute_seconds, memory_seconds, network_seconds: the terms of the roofline.
     """
 
@@ -88,7 +90,7 @@ class Estimate:
     peak: float
     flops: float
     model_flops: float
-    traffic: list[Traffic] | None
+    traffic: list[Traffic]
     compute_seconds: float
     memory_seconds: float
     network_seconds: float
@@ -96,7 +98,7 @@ class Estimate:
     @property
     def sent_bytes(self) -> float:
         """What a chip sends in a step."""
-        return sum(traffic.sent_bytes for traffic in self.traffic or ())
+        return sum(traffic.sent_bytes for traffic in self.traffic)
 
     @property
     def seconds(self) -> tuple[float, float]:
@@ -180,20 +182,20 @@ def compile_step(
         shape, "float32", sharding=trainer.batch_sharding
     )
     traced = trainer.steps.trace(trainer.abstract, batches)
-    try:
-        compiled = traced.lower().compile()
-    except jax.errors.JaxRuntimeError as error:
-        raise _explained(error, run, topology, mesh) from None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            # `compiled.as_text()` fails on some programs for v5p; the compiler's own dump does not
+            compiled = traced.lower().compile(compiler_options={"xla_dump_to": folder})
+        except jax.errors.JaxRuntimeError as error:
+            raise _explained(error, run, topology, mesh) from None
+        text = max(Path(folder).glob("*.after_optimizations.txt"), key=lambda p: p.stat().st_size)
+        traffic = collectives(text.read_text(encoding="utf-8"))
     memory = compiled.memory_analysis()
-    try:
-        traffic = collectives(compiled.as_text())
-    except jax.errors.JaxRuntimeError:  # some programs of the compiler have no text
-        traffic = None
     cost = count(traced.jaxpr, _visited_share(run.model, run.data.length))
-    gathered = sum(t.operand_bytes for t in traffic or () if t.kind == "all-gather")
+    gathered = sum(t.operand_bytes for t in traffic if t.kind == "all-gather")
     # the state is read and written once, what is gathered is written and read again
     moved = 2 * memory.argument_size_in_bytes + 2 * gathered + cost.bytes / len(devices)
-    sent = sum(t.sent_bytes for t in traffic or ())
+    sent = sum(t.sent_bytes for t in traffic)
     tokens = run.data.batch * run.data.length
     return Estimate(
         topology=topology,

@@ -79,15 +79,12 @@ def report(estimate: Estimate) -> str:
         f"  ratio         {e.flops / e.model_flops:9.3f}",
         "",
     ]
-    if e.traffic is None:
-        lines.append("collectives: the compiler cannot print this program; not counted below")
-    else:
-        rows = [
-            [t.kind, t.count, f"{t.operand_bytes / 1e6:,.1f}", f"{t.sent_bytes / 1e6:,.1f}"]
-            for t in e.traffic
-        ]
-        header = ["collectives of a step", "count", "MB moved", "MB sent by a chip"]
-        lines.append(table(header, rows) if rows else "collectives: none")
+    rows = [
+        [t.kind, t.count, f"{t.operand_bytes / 1e6:,.1f}", f"{t.sent_bytes / 1e6:,.1f}"]
+        for t in e.traffic
+    ]
+    header = ["collectives of a step", "count", "MB moved", "MB sent by a chip"]
+    lines.append(table(header, rows) if rows else "collectives: none")
     best, worst = e.mfu
     lines += [
         "",

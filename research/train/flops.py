@@ -56,7 +56,7 @@ def count(jaxpr: core.Jaxpr | core.ClosedJaxpr, kernel_share: float = 1.0) -> Co
                 branches = [count(branch, kernel_share) for branch in parameters["branches"]]
                 total += max(branches, key=lambda cost: cost.flops)
             case "shard_map":  # its shapes are those of one device, along the axes it takes over
-                mesh, axes = parameters["mesh"], parameters["manual_axes"]
+                mesh, axes = parameters["mesh"], parameters["newly_manual_axes"]
                 devices = math.prod(mesh.shape[axis] for axis in axes)
                 total += devices * count(parameters["jaxpr"], kernel_share)
             case "pallas_call":

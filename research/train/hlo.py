@@ -75,9 +75,7 @@ class _Module:
                 self.lines[name] = []
                 if header[1]:
                     self.entry = name
-            elif line == "}" or line.startswith("}, execution_thread"):  # others end a kernel
-                name = None
-            elif name:
+            elif name:  # up to the next header: a lone } may also end a kernel's text
                 self.lines[name].append(line)
         devices = re.search(r"num_partitions=(\d+)", text)
         self.devices = int(devices[1]) if devices else 1
