@@ -15,6 +15,8 @@ BENCHES = {
     "plan": "research.bench.plan",
     "epoch_index": "research.bench.plan",
     "cache_build": "research.bench.cache_build",
+    "train_step": "research.bench.train_step",
+    "compile": "research.bench.compile_step",
 }
 
 
