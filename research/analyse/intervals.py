@@ -11,7 +11,8 @@ new seeds and new documents, so its mean varies with both:
   95% interval covers about 80%.  So the seeds' part is Student's t with S-1 degrees of freedom.
 * Documents are many and far from normal: they are drawn with replacement within every source and
   domain, jointly for all cells, n-1 of n and rescaled (Rao & Wu, "Resampling inference with complex
-  survey data", 1988), which makes the variance unbiased however few there are.
+  survey data", 1988), which makes the variance unbiased however few there are; and each draw is
+  stretched as a t distribution's are, by the degrees of freedom of that variance.
 * Either part alone contains σ²both; it is taken out of the documents' part once, as two-way
   clustered variances do (Cameron, Gelbach & Miller, "Robust inference with multiway clustering",
   2011).
@@ -27,7 +28,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 BLOCK = 20_000_000  # weights that exist at a time
 
@@ -52,13 +53,13 @@ class Sampling:
         """The share of the distribution below x."""
         if self.scale == 0:  # every seed found the same
             return float(np.mean(self.centres < x) + np.mean(self.centres == x) / 2)
-        return float(stats.t.cdf((x - self.centres) / self.scale, self.freedom).mean())
+        return float(special.stdtr(self.freedom, (x - self.centres) / self.scale).mean())
 
     def quantile(self, share: float) -> float:
         """Inverse of `below`."""
         if self.scale == 0:
             return float(np.quantile(self.centres, share))
-        step = stats.t.ppf(share, self.freedom) * self.scale
+        step = special.stdtrit(self.freedom, share) * self.scale
         low, high = self.centres.min() + step, self.centres.max() + step
         if low == high:
             return float(low)
@@ -101,31 +102,61 @@ class Sampling:
         from_seeds = of_one / seeds
         variance = from_seeds + self.document_variance
         freedom = (variance / np.maximum(from_seeds, 1e-300)) ** 2 * (seeds - 1)  # Satterthwaite
-        reach = stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(power, freedom)
+        reach = special.stdtrit(freedom, 1 - alpha / 2) + special.stdtrit(freedom, power)
         found = np.flatnonzero(reach * np.sqrt(variance) <= abs(self.estimate))
         return int(seeds[found[0]]) if len(found) else None
 
 
-def sampling(differences_S: np.ndarray, replicates_RxS: np.ndarray | None) -> Sampling:
+def sampling(
+    differences_S: np.ndarray,
+    replicates_RxS: np.ndarray | None,
+    freedom: float,
+) -> Sampling:
     """The distribution of a mean difference.
 
     Args:
       differences_S: arm - baseline by seed, on all documents; at least two seeds.
       replicates_RxS: the same on resampled documents; None where documents are not known, and the
         result speaks of new seeds alone.
+      freedom: of the documents, as `document_freedom` has it; 0 where nothing was resampled.
     """
     seeds = len(differences_S)
     estimate = float(differences_S.mean())
     scale = float(differences_S.std(ddof=1)) / math.sqrt(seeds)
     centres = np.array([estimate])
-    if replicates_RxS is not None:
+    if replicates_RxS is not None and freedom > 0:
         moves_RxS = replicates_RxS - replicates_RxS.mean(axis=0)
         moves_R = moves_RxS.mean(axis=1)
         documents = moves_R.var()  # σ²document/N + σ²both/(S·N)
         both = moves_RxS.var(axis=1, ddof=1).mean() / seeds  # σ²both/(S·N)
         if documents > both:
-            centres = estimate + math.sqrt(1 - both / documents) * moves_R
+            share = (np.arange(len(moves_R)) + 0.5) / len(moves_R)  # replicates have no order
+            stretch_R = np.sqrt(freedom / special.chdtri(freedom, 1 - share))
+            centres = estimate + math.sqrt(1 - both / documents) * moves_R * stretch_R
     return Sampling(estimate, centres, scale, seeds - 1)
+
+
+def document_freedom(sizes_N: np.ndarray, strata_N: np.ndarray) -> float:
+    """Degrees of freedom of the variance that documents add to Σ totals / Σ sizes.
+
+    Those of Satterthwaite's approximation for documents whose totals vary in proportion to their
+    sizes: n - 1 for one group of n equal documents, fewer where some documents outweigh the rest.
+
+    Args:
+      sizes_N: bytes (or tokens) of the documents.
+      strata_N: numbers of the groups within which documents are drawn.
+
+    Returns:
+      The degrees of freedom; 0 where no group has two documents.
+    """
+    count_H = np.bincount(strata_N)
+    square_H, fourth_H = (np.bincount(strata_N, sizes_N**power) for power in (2, 4))
+    drawn_H = (count_H > 1) & (square_H > 0)
+    square_H, fourth_H = square_H[drawn_H], fourth_H[drawn_H]
+    if not len(square_H):
+        return 0.0
+    freedom_H = np.maximum(square_H**2 / fourth_H - 1, 1)
+    return float(square_H.sum() ** 2 / (square_H**2 / freedom_H).sum())
 
 
 def resampled_ratios(

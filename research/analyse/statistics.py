@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from research.analyse.intervals import holm, resampled_ratios, sampling
+from research.analyse.intervals import document_freedom, holm, resampled_ratios, sampling
 from research.analyse.results import Results
 from research.errors import GristmillError
 
@@ -104,13 +104,15 @@ class Measured:
       replicates: [R] by (arm, seed): the value on resampled documents; None where the losses of
         documents are not known for all of them.
       documents: how many documents the values are of; 0 where that is not known.
+      freedom: degrees of freedom of the documents' variance (`intervals.document_freedom`).
     """
 
     metric: str
     size: str
     values: dict[tuple[str, int], float]
-    replicates: dict[tuple[str, int], np.ndarray] | None
-    documents: int
+    replicates: dict[tuple[str, int], np.ndarray] | None = None
+    documents: int = 0
+    freedom: float = 0.0
 
 
 def compare(
@@ -250,7 +252,7 @@ def measure(results: Results, metric: str, size: str, *, resamples: int, seed: i
         )
     found = _documents(results, metric, size, keys)
     if found is None:
-        return Measured(metric, size, {key: values[key] for key in keys}, None, 0)
+        return Measured(metric, size, {key: values[key] for key in keys})
     totals_CxN, sizes_N, strata_N = found
     whole_C = totals_CxN.sum(axis=1) / sizes_N.sum()
     rng = np.random.default_rng(seed)
@@ -261,6 +263,7 @@ def measure(results: Results, metric: str, size: str, *, resamples: int, seed: i
         dict(zip(keys, whole_C.tolist(), strict=True)),
         dict(zip(keys, ratios_RxC.T, strict=True)),
         len(sizes_N),
+        document_freedom(sizes_N, strata_N),
     )
 
 
@@ -366,7 +369,7 @@ def _difference(
                 for seed in seeds
             ]
             replicates_RxS = np.stack(pairs, axis=1)
-        found = sampling(differences_S, replicates_RxS)
+        found = sampling(differences_S, replicates_RxS, measured.freedom)
         alpha = 1 - confidence
         low, high = found.quantile(alpha / 2), found.quantile(1 - alpha / 2)
         p_value, noise = found.p_value, float(differences_S.std(ddof=1))

@@ -17,6 +17,7 @@ BENCHES = {
     "cache_build": "research.bench.cache_build",
     "train_step": "research.bench.train_step",
     "compile": "research.bench.compile_step",
+    "calibration": "research.bench.calibration",
 }
 
 
