@@ -33,6 +33,7 @@ COMMANDS = {
     "compile": ("research.train.compile_command", "compile a run for a TPU that is not here"),
     "evaluate": ("research.run_commands", "loss and bits per byte of a run, by domain"),
     "weights": ("research.weights_commands", "published weights in, trained weights out"),
+    "sweep": ("experiments.sweep", "run every arm with every seed; show how far that is"),
     "verify": ("research.artefact_commands", "re-check every hash of an artefact"),
     "bench": ("research.bench.commands", "measure speed and memory against named anchors"),
 }

@@ -114,6 +114,10 @@ class SweepRecord:
         return next(arm for arm in self.arms if arm.baseline)
 
 
+class Damaged(GristmillError):
+    """A sweep.json cannot be read; the sweep's command writes it anew."""
+
+
 def write(folder: Path, record: SweepRecord) -> None:
     """Writes the record into a sweep's folder, in one piece."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +129,8 @@ def read(folder: Path) -> SweepRecord:
     """The record of a sweep's folder.
 
     Raises:
-      GristmillError: there is none, it is damaged, or of another version of Gristmill.
+      Damaged: it cannot be read.
+      GristmillError: there is none, or it is of another version of Gristmill.
     """
     path = folder / NAME
     try:
@@ -142,7 +147,7 @@ def read(folder: Path) -> SweepRecord:
     except (FileNotFoundError, NotADirectoryError):
         raise GristmillError(f"{folder} is no sweep's folder (it has no {NAME})") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise GristmillError(
+        raise Damaged(
             f"{path} is damaged; run the command of the sweep again, which writes it anew"
         ) from None
     raise GristmillError(

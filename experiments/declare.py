@@ -1,0 +1,402 @@
+"""From an experiment module and Gin files to a sweep: every cell with its run and its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import shlex
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.arms import Arm
+from research import artefacts
+from research.analyse.sweep_record import ArmRecord, CellRecord, SweepRecord
+from research.errors import GristmillError
+from research.input_pipeline.batches import BatchSource
+from research.model.config import ModelConfig, flops_per_token, parameters
+from research.registry.modules import import_module
+from research.terminal import human
+from research.train import gin_bindings, overview
+from research.train.loop import open_data
+from research.train.run_spec import (
+    SECTIONS,
+    ExecSpec,
+    InitConfig,
+    RunSpec,
+    refuse_unless,
+    resolve_with,
+)
+
+MODELS = Path(__file__).parent.parent / "gin_configs" / "models"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_OWN_FIELDS = {"run.steps": "steps", "run.seed": "seed"}  # of the RunSpec itself
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepSettings:
+    """The section `sweep`.
+
+    Attributes:
+      seeds: seed k is run.seed and data.seed of a cell, so that arms of equal seed begin with the
+        same parameters and see every source in the same order.
+      sizes: names of files of gin_configs/models (or of a folder `models` beside that of the
+        first Gin file), whose fields replace the model's; none: the model as the files bind it.
+      metric: that verdicts are about; None: <the first of evals.mixtures>/all/bits_per_byte.
+      better: which values of it are.
+      name: of the sweep; None: that of the first Gin file.
+      directory: of the sweep; None: <data root>/sweeps/<name>.
+      attempts: at a cell that fails, before it is left (a cell that diverged has one).
+      backoff: seconds before the second attempt; doubled before each further one.
+    """
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    sizes: tuple[str, ...] = ()
+    metric: str | None = None
+    better: Literal["lower", "higher"] = "lower"
+    name: str | None = None
+    directory: str | None = None
+    attempts: int = 3
+    backoff: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "sizes"):
+            values = getattr(self, name)
+            refuse_unless(len(set(values)) == len(values), f"sweep.{name} names one twice")
+        refuse_unless(bool(self.seeds), "sweep.seeds is empty; name at least one")
+        refuse_unless(min(self.seeds) >= 0, "sweep.seeds has a negative one")
+        refuse_unless(self.attempts >= 1, "sweep.attempts must be at least 1")
+        refuse_unless(self.backoff >= 0, "sweep.backoff is negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell with all that running it takes.
+
+    Attributes:
+      record: as sweep.json has it.
+      run, execution: for `train`.
+      sources: fingerprint of every source's tokens.
+    """
+
+    record: CellRecord
+    run: RunSpec
+    execution: ExecSpec
+    sources: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What is to be run, and where.
+
+    Attributes:
+      folder: of the sweep, absolute.
+      settings: the section `sweep`.
+      record: for sweep.json.
+      cells: in the order of the record.
+    """
+
+    folder: Path
+    settings: SweepSettings
+    record: SweepRecord
+    cells: tuple[Cell, ...]
+
+
+def declare(
+    experiment: str, gin_files: Sequence[str], options: Sequence[str], directory: str | None
+) -> Sweep:
+    """The sweep that an experiment module makes of Gin files.
+
+    Args:
+      experiment: dotted name of the module, or a .py file.
+      gin_files, options: as of `resolve`; they may bind the section `sweep` and one named like
+        the module.
+      directory: of the sweep, in place of sweep.directory.
+
+    Raises:
+      GristmillError: the module, a binding, an arm or a size is at fault.
+    """
+    module = import_module(experiment)
+    file = experiment.endswith(".py")
+    section = Path(experiment).stem if file else experiment.rpartition(".")[2]
+    settings_class = _provided(module, experiment, "Settings")
+    if not dataclasses.is_dataclass(settings_class):
+        raise GristmillError(f"experiment {experiment}: its Settings is no dataclass")
+    run, execution, sections = resolve_with(
+        gin_files, options, {"sweep": SweepSettings, section: settings_class}
+    )
+    settings: SweepSettings = sections["sweep"]
+    name = settings.name or (Path(gin_files[0]).stem if gin_files else section)
+    chosen = directory or settings.directory or artefacts.data_root() / "sweeps" / name
+    folder = Path(chosen).absolute()
+    if hasattr(module, "prepare"):
+        _call(experiment, module.prepare, sections[section])
+    arms = _call(experiment, _provided(module, experiment, "arms"), run, sections[section])
+    _check_arms(experiment, arms)
+    models = _models(run.model, settings.sizes, gin_files)
+    metric = settings.metric
+    if metric is None:
+        refuse_unless(bool(run.evals.mixtures), "evals.mixtures is empty: name what to measure on")
+        metric = f"{run.evals.mixtures[0]}/all/bits_per_byte"
+    cells, mixtures = _cells(folder, run, execution, arms, models, settings.seeds)
+    record = SweepRecord(
+        name=name,
+        experiment=experiment,
+        question=next(iter((module.__doc__ or "").strip().splitlines()), ""),
+        command=_command(experiment, gin_files, options, directory),
+        metric=metric,
+        better=settings.better,
+        arms=tuple(
+            ArmRecord(
+                arm.name, arm.description, dict(arm.changes), arm.baseline, mixtures[arm.name]
+            )
+            for arm in arms
+        ),
+        sizes=tuple(models),
+        seeds=settings.seeds,
+        cells=tuple(cell.record for cell in cells),
+        made_by=artefacts.tool_versions("jax", "numpy"),
+    )
+    return Sweep(folder, settings, record, tuple(cells))
+
+
+def _command(
+    experiment: str, gin_files: Sequence[str], options: Sequence[str], directory: str | None
+) -> str:
+    """The command that runs the sweep again."""
+    words = ["gristmill", "sweep", experiment]
+    words += [word for file in gin_files for word in ("--gin_file", str(file))]
+    words += [word for option in options for word in ("--gin", option)]
+    words += ["--directory", directory] if directory else []
+    return shlex.join(words)
+
+
+# ---- the module ---------------------------------------------------------------------------------
+
+
+def _provided(module: types.ModuleType, experiment: str, name: str) -> Any:
+    if not hasattr(module, name):
+        raise GristmillError(
+            f"experiment {experiment} has no {name}; see experiments/arms.py for what it provides"
+        )
+    return getattr(module, name)
+
+
+def _call(experiment: str, function: Any, *arguments: Any) -> Any:
+    """Calls a function of the module; what it raises becomes one line."""
+    try:
+        return function(*arguments)
+    except GristmillError as error:
+        raise GristmillError(f"experiment {experiment}: {error}") from None
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        raise GristmillError(
+            f"experiment {experiment}: {function.__name__}() raised {type(error).__name__}"
+            + (f": {said[-1]}" if said else "")
+        ) from None
+
+
+def _check_arms(experiment: str, arms: Any) -> None:
+    """Raises GristmillError unless these are arms, of different names, one of them a baseline."""
+    if not isinstance(arms, Iterable) or not all(isinstance(arm, Arm) for arm in arms):
+        raise GristmillError(f"experiment {experiment}: arms() returns a list of Arm")
+    by_name: dict[str, Arm] = {}
+    for arm in arms:
+        if not _NAME.fullmatch(arm.name):
+            raise GristmillError(
+                f"arm {arm.name!r}: a name has letters, digits, '_', '-' and '.' only, and begins "
+                "with none of the last two"
+            )
+        if arm.name in by_name:
+            raise GristmillError(f"experiment {experiment} has two arms {arm.name}")
+        by_name[arm.name] = arm
+    if not by_name:
+        raise GristmillError(f"experiment {experiment} has no arms")
+    baselines = [arm.name for arm in arms if arm.baseline]
+    if len(baselines) != 1:
+        raise GristmillError(
+            f"experiment {experiment} has {' and '.join(baselines) or 'no arm'} as baseline; "
+            "mark one arm with baseline=True"
+        )
+    for arm in arms:
+        if (arm.branch_of is None) != (arm.branch_at is None):
+            raise GristmillError(f"arm {arm.name}: branch_of and branch_at are set together")
+        if arm.branch_of is not None:
+            stem = by_name.get(arm.branch_of)
+            if stem is None or stem.branch_of is not None:
+                raise GristmillError(
+                    f"arm {arm.name}: branch_of is {arm.branch_of}, which is "
+                    + ("no arm" if stem is None else "a branch itself; name the stem")
+                )
+
+
+# ---- the cells ----------------------------------------------------------------------------------
+
+
+def _models(
+    model: ModelConfig, sizes: Sequence[str], gin_files: Sequence[str]
+) -> dict[str, ModelConfig]:
+    """The model of every size, smallest first."""
+    if not sizes:
+        return {human(parameters(model)): model}
+    beside = [Path(file).parent.parent / "models" for file in gin_files[:1]]
+    models = {}
+    for size in sizes:
+        if not _NAME.fullmatch(size):
+            raise GristmillError(f"sweep.sizes: {size!r} is no name of a file of models")
+        paths = [folder / f"{size}.gin" for folder in (*beside, MODELS)]
+        path = next((path for path in paths if path.exists()), None)
+        if path is None:
+            there = ", ".join(sorted(file.stem for file in paths[-1].parent.glob("*.gin")))
+            raise GristmillError(f"sweep.sizes: there is no model {size} (there are: {there})")
+        bindings = gin_bindings.read([str(path)], [], {"model": ModelConfig})["model"]
+        values = {name: binding.value for name, binding in bindings.items()}
+        models[size] = gin_bindings.build(ModelConfig, dataclasses.asdict(model) | values, "model")
+    return dict(sorted(models.items(), key=lambda item: parameters(item[1])))
+
+
+def changed(run: RunSpec, arm: Arm) -> RunSpec:
+    """A run with an arm's changes.
+
+    Raises:
+      GristmillError: an arm changes a field that there is not, or to what it cannot be.
+    """
+    values = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
+    sections: dict[str, dict[str, Any]] = {}
+    tokens = None
+    try:
+        for path, value in arm.changes.items():
+            section, _, field = path.partition(".")
+            if path in _OWN_FIELDS:
+                values[_OWN_FIELDS[path]] = gin_bindings.convert(value, int, path)
+            elif path == "run.tokens":
+                tokens = gin_bindings.convert(value, int, path)
+            elif section in SECTIONS and section not in ("run", "exec") and field:
+                sections.setdefault(section, {})[field] = value
+            else:
+                known = ", ".join(name for name in SECTIONS if name != "exec")
+                raise GristmillError(f"{path} is no field of a run (section.field; {known})")
+        for section, fields in sections.items():
+            plain = dataclasses.asdict(values[section]) | fields
+            values[section] = gin_bindings.build(SECTIONS[section], plain, section)
+        if tokens is not None:
+            values["steps"] = math.ceil(tokens / (values["data"].batch * values["data"].length))
+        return RunSpec(**values)
+    except GristmillError as error:
+        raise GristmillError(f"arm {arm.name}: {error}") from None
+
+
+def _cells(
+    folder: Path,
+    run: RunSpec,
+    execution: ExecSpec,
+    arms: Sequence[Arm],
+    models: Mapping[str, ModelConfig],
+    seeds: Sequence[int],
+) -> tuple[list[Cell], dict[str, str]]:
+    """All cells, and what the plan of every arm prints as."""
+    cells: dict[tuple[str, str, int], Cell] = {}
+    plans: dict[tuple[str, str, int], BatchSource] = {}
+    mixtures: dict[str, str] = {}
+    several = len(models) > 1
+    for arm in sorted(arms, key=lambda arm: arm.branch_of is not None):  # stems first
+        for size, model in models.items():
+            for seed in seeds:
+                coupled = dataclasses.replace(
+                    run, model=model, seed=seed, data=dataclasses.replace(run.data, seed=seed)
+                )
+                made = changed(coupled, arm)
+                key = (arm.name, size, seed)
+                plans[key] = source = _plan(arm, made)
+                mixtures.setdefault(arm.name, overview.plan(made, source))
+                stem = None
+                if arm.branch_of is not None:
+                    stem = cells[arm.branch_of, size, seed]
+                    before = plans[arm.branch_of, size, seed]
+                    made = _branched(folder, arm, made, stem, source, before)
+                cells[key] = _cell(folder, execution, key, several, made, source, stem, arm)
+    by_run: dict[str, CellRecord] = {}
+    for cell in cells.values():
+        other = by_run.setdefault(cell.record.fingerprint, cell.record)
+        if other is not cell.record:
+            raise GristmillError(
+                f"arm {cell.record.arm} changes nothing: its run {cell.record.directory} is the "
+                f"same as {other.directory}"
+            )
+    in_order = [cells[arm.name, size, k] for arm in arms for size in models for k in seeds]
+    return [_kept(cell, arms) for cell in in_order], mixtures
+
+
+def _plan(arm: Arm, run: RunSpec) -> BatchSource:
+    try:
+        return open_data(run, None)
+    except GristmillError as error:
+        raise GristmillError(f"arm {arm.name}: {error}") from None
+
+
+def _branched(
+    folder: Path, arm: Arm, run: RunSpec, stem: Cell, source: BatchSource, before: BatchSource
+) -> RunSpec:
+    """The run of a branch, which begins with its stem's checkpoint."""
+    step = arm.branch_at or 0
+    if not 0 < step < min(stem.record.steps, len(source)):
+        raise GristmillError(
+            f"arm {arm.name}: branch_at is {step}; {arm.branch_of} has {stem.record.steps} steps, "
+            f"this arm {len(source)}"
+        )
+    if source.state(step) != before.state(step):
+        raise GristmillError(
+            f"arm {arm.name} sees other batches before step {step} than {arm.branch_of}, which it "
+            "branches off: change data.schedule from that step on alone"
+        )
+    path = str(folder / stem.record.directory)
+    init = InitConfig("branch", path, step, fingerprint=stem.record.fingerprint)
+    return dataclasses.replace(run, init=init)
+
+
+def _cell(
+    folder: Path,
+    execution: ExecSpec,
+    key: tuple[str, str, int],
+    several: bool,
+    run: RunSpec,
+    source: BatchSource,
+    stem: Cell | None,
+    arm: Arm,
+) -> Cell:
+    name, size, seed = key
+    directory = "/".join((name, size, f"seed{seed}") if several else (name, f"seed{seed}"))
+    tokens = len(source) * run.data.batch * run.data.length
+    record = CellRecord(
+        arm=name,
+        size=size,
+        seed=seed,
+        directory=directory,
+        fingerprint=run.fingerprint,
+        steps=len(source),
+        tokens=tokens,
+        flops=flops_per_token(run.model, run.data.length) * tokens,
+        parameters=parameters(run.model),
+        after=None if stem is None else stem.record.directory,
+        first_step=0 if stem is None else arm.branch_at or 0,
+    )
+    placed = dataclasses.replace(execution, directory=str(folder / directory))
+    sources = {cache.name: cache.manifest["fingerprint"] for cache in source.caches}
+    return Cell(record, run, placed, sources)
+
+
+def _kept(cell: Cell, arms: Sequence[Arm]) -> Cell:
+    """The cell, which saves and keeps the checkpoints that arms branch off from."""
+    steps = [arm.branch_at for arm in arms if arm.branch_of == cell.record.arm]
+    if not steps:
+        return cell
+    common = math.gcd(*(step or 0 for step in steps))
+    execution = cell.execution
+    most, together = execution.checkpoint_every, execution.steps_per_call
+    divisors = [d for d in range(1, min(common, most) + 1) if common % d == 0]
+    # of the intervals that meet every branch, one that whole calls fit into, then the longest
+    every = max(divisors, key=lambda d: (math.gcd(d, together), d))
+    saved = dataclasses.replace(execution, checkpoint_every=every, keep_every=common)
+    return dataclasses.replace(cell, execution=saved)
