@@ -51,11 +51,14 @@ class Display:
         self._finished = sum(outcome.kind == "finished" for outcome in outcomes.values())
         for cell in record.cells:
             self._look(cell)
-        text = f"sweep {record.name}: {len(record.arms)} arms × {len(record.seeds)} seeds"
-        if len(record.sizes) > 1:
-            text += f" × {len(record.sizes)} sizes"
-        print(f"{text}, {self._finished} of {len(record.cells)} cells are finished; "
-              f"{self._sweep.folder}", flush=True)  # fmt: skip
+        counts = {"arm": len(record.arms), "seed": len(record.seeds), "size": len(record.sizes)}
+        parts = [
+            f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n > 1 or what != "size"
+        ]
+        there = f"{self._finished} of {len(record.cells)} cells are finished"
+        print(
+            f"sweep {record.name}: {' × '.join(parts)}; {there}; {self._sweep.folder}", flush=True
+        )
         for name, outcome in outcomes.items():
             if outcome.cause:
                 print(f"{name}: {outcome.cause}", flush=True)

@@ -78,7 +78,8 @@ class LocalRunner:
             self._busy.remove(worker)
             if answer is None:
                 status = worker.end()
-                outcome = Outcome("stopped") if self._stopping else died(cell, status, self._log)
+                stopped = self._stopping
+                outcome = Outcome("stopped") if stopped else died(cell, _end_of(status, self._log))
                 self._free.append(worker.cores)
             else:
                 outcome = Outcome(**answer)
@@ -165,16 +166,23 @@ def _confined_to(cores: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def died(cell: Cell, status: int, log: Path) -> Outcome:
+def died(cell: Cell, cause: str) -> Outcome:
     """The outcome of an attempt whose process has ended, recorded in its failure.json."""
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
-    hint = " (out of memory?)" if status == -signal.SIGKILL else f"; see {log.name}"
-    outcome = Outcome("failed", f"its worker process {how}{hint}")
+    outcome = Outcome("failed", cause)
     directory = Path(cell.execution.directory or "")
     with contextlib.suppress(OSError, GristmillError), hold(directory) as held:
         if held and not (directory / "result.json").exists():
             record_failure(directory, outcome)
     return outcome
+
+
+def _end_of(status: int, log: Path) -> str:
+    """What a worker process came to."""
+    if status >= 0:
+        return f"its worker process ended with {status}; see {log.name}"
+    number = signal.Signals(-status)
+    hint = " (out of memory?)" if number == signal.SIGKILL else f"; see {log.name}"
+    return f"its worker process was killed by {number.name}{hint}"
 
 
 def shares_of_cores(cores: Sequence[int], workers: int) -> list[list[int]]:

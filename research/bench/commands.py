@@ -17,6 +17,8 @@ BENCHES = {
     "cache_build": "research.bench.cache_build",
     "train_step": "research.bench.train_step",
     "compile": "research.bench.compile_step",
+    "crash_sweep": "research.bench.crash_sweep",
+    "sweep_overhead": "research.bench.sweep_overhead",
     "calibration": "research.bench.calibration",
 }
 
