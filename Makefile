@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 # packages read for the real text in them, never imported: their own dependencies are not needed
 SAMPLES := botocore formasaurus gensim reasoning-gym
-SHOWN := --tokens 10M --length 512 --batch 32
 
 .PHONY: demo test test-slow lint clean
 
@@ -11,8 +10,7 @@ demo: .venv/installed
 	$(BIN)/gristmill corpora build web_sample wiki_sample code_sample math_sample docs_sample
 	$(BIN)/gristmill vocab train --corpora wiki_sample,code_sample --size 8192 --name demo_8k
 	$(BIN)/gristmill cache demo
-	$(BIN)/gristmill mixture show demo $(SHOWN)
-	$(BIN)/gristmill batches demo $(SHOWN) --step 100 --rows 2
+	$(BIN)/gristmill sweep experiments.domain_mixture --gin_file gin_configs/sweeps/demo.gin --workers 2
 
 test: .venv/installed
 	$(BIN)/ruff check .
