@@ -1,6 +1,6 @@
 """Are verdicts as rarely wrong, and as often right, as they promise?
 
-Each turn judges 100 sweeps of two arms for every number of seeds, through `statistics.compare` as
+Each turn judges 50 sweeps of two arms for every number of seeds, through `statistics.compare` as
 a report does.  The sweeps are simulated: tables of documents' losses with the structure of real
 runs, whose parts (`REAL`) were estimated from runs of 1.2M parameters on the demo's samples.
 
@@ -26,7 +26,7 @@ from research.bench.figures import Figure
 from research.terminal import progress
 
 SEEDS = (2, 3, 5, 8)
-SWEEPS = 100  # of a turn
+SWEEPS = 50  # of a turn
 RESAMPLES = 500
 MIXTURE = "demo"
 METRIC = f"{MIXTURE}/all/bits_per_byte"
