@@ -12,35 +12,81 @@ from jax.sharding import Mesh
 from research import artefacts
 from research.errors import GristmillError
 from research.evaluate.domains import DomainLoss, Sums
+from research.evaluate.exact_match import ExactMatch, read_items
 from research.input_pipeline.loader import open_caches
 from research.model.sharding import MeshSpec, check_mesh, make_mesh
-from research.registry.specs import load_mixture
+from research.registry.specs import MixtureSpec, VocabularySpec, load_mixture
+from research.registry.tokenizers import load_tokenizer
 from research.train.checkpoint import load_params
 from research.train.run_directory import write_json
 from research.train.run_spec import ExecSpec, RunSpec, read_spec
 
 
-def make_evaluators(run: RunSpec, execution: ExecSpec, mesh: Mesh) -> list[DomainLoss]:
+def make_evaluators(run: RunSpec, execution: ExecSpec, mesh: Mesh) -> list[DomainLoss | ExactMatch]:
     """What run.evals asks for, for `train.loop.train`.
 
     Raises:
-      GristmillError: a mixture is not cached, or has another vocabulary than the run's.
+      GristmillError: a mixture is not cached, has another vocabulary than the run's, or has no
+        prompts and answers.
     """
-    return [
+    length = run.evals.length or run.data.length
+    batch = execution.eval_batch or run.data.batch
+    folder = epath.Path(execution.directory or "") / "evaluations"
+    losses = [
         domain_loss(
             name,
             run,
             mesh,
             modules=run.data.modules,
-            length=run.evals.length or run.data.length,
-            batch=execution.eval_batch or run.data.batch,
+            length=length,
+            batch=batch,
             documents=run.evals.documents,
             attention=execution.attention,
             chunk=execution.loss_chunk,
-            folder=epath.Path(execution.directory or "") / "evaluations",
+            folder=folder,
         )
         for name in run.evals.mixtures
     ]
+    root = artefacts.data_root()
+    matches = []
+    for name, mixture_name in run.evals.exact_match.items():
+        mixture, vocabulary = of_same_vocabulary(mixture_name, run, run.data.modules)
+        tokenizer = load_tokenizer(root, vocabulary.name)
+        matches.append(
+            ExactMatch(
+                name,
+                run.model,
+                read_items(root, mixture, tokenizer, run.evals.documents),
+                tokenizer,
+                length=length,
+                batch=batch,
+                mesh=mesh,
+                attention=execution.attention,
+                folder=folder,
+            )
+        )
+    return [*losses, *matches]
+
+
+def of_same_vocabulary(
+    name: str, run: RunSpec, modules: Sequence[str]
+) -> tuple[MixtureSpec, VocabularySpec]:
+    """A mixture to evaluate on, and its vocabulary.
+
+    Raises:
+      GristmillError: there is no such mixture, or it has another vocabulary than the run's.
+    """
+    root = artefacts.data_root()
+    mixture = load_mixture(root, name, modules)
+    vocabulary = next(iter(mixture.tasks.values())).vocabulary
+    trained = load_mixture(root, run.data.mixture, run.data.modules)
+    of_run = next(iter(trained.tasks.values())).vocabulary
+    if vocabulary.sha256 != of_run.sha256:
+        raise GristmillError(
+            f"mixture {name} has vocabulary {vocabulary.name}, the run {of_run.name}: "
+            "a model scores only tokens of its own vocabulary"
+        )
+    return mixture, vocabulary
 
 
 def domain_loss(
@@ -61,20 +107,11 @@ def domain_loss(
     Raises:
       GristmillError: the mixture is not cached, or has another vocabulary than the run's.
     """
-    root = artefacts.data_root()
-    mixture = load_mixture(root, name, modules)
-    vocabulary = next(iter(mixture.tasks.values())).vocabulary
-    trained = load_mixture(root, run.data.mixture, run.data.modules)
-    of_run = next(iter(trained.tasks.values())).vocabulary
-    if vocabulary.sha256 != of_run.sha256:
-        raise GristmillError(
-            f"mixture {name} has vocabulary {vocabulary.name}, the run {of_run.name}: "
-            "a model scores only tokens of its own vocabulary"
-        )
+    mixture, vocabulary = of_same_vocabulary(name, run, modules)
     return DomainLoss(
         name,
         run.model,
-        open_caches(root, mixture, "validation"),
+        open_caches(artefacts.data_root(), mixture, "validation"),
         bos_id=vocabulary.bos_id,
         pad_id=vocabulary.pad_id,
         length=length,

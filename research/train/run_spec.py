@@ -169,13 +169,17 @@ class EvalsConfig:
     """What is measured along the way, on the validation splits of mixtures.
 
     Attributes:
-      mixtures: names; none measures nothing.
+      mixtures: names of those whose loss is measured.
+      exact_match: {name of the value: mixture} of those whose documents hold a prompt and an
+        answer, which greedy completions are compared with.
       every: steps between evaluations; None evaluates at the end only.
       documents: of each source, the first so many; None for all.
-      length: tokens that a document's tokens are scored with at most; None: data.length.
+      length: tokens that a document's tokens are scored with, or a prompt and its completion have,
+        at most; None: data.length.
     """
 
     mixtures: tuple[str, ...] = ()
+    exact_match: Mapping[str, str] = dataclasses.field(default_factory=dict)
     every: int | None = None
     documents: int | None = None
     length: int | None = None
