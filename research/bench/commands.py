@@ -20,6 +20,7 @@ BENCHES = {
     "crash_sweep": "research.bench.crash_sweep",
     "sweep_overhead": "research.bench.sweep_overhead",
     "calibration": "research.bench.calibration",
+    "coupling": "research.bench.coupling",
 }
 
 
