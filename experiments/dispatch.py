@@ -100,6 +100,11 @@ def run_cells(
             display.update(list(running))
     finally:
         runner.stop(SAVING)
+    held = {name for name, outcome in outcomes.items() if outcome.kind == "held"}
+    for cell in sweep.cells:
+        name = cell.record.directory
+        if name in held and state_of(sweep.folder, cell.record).state == "finished":
+            outcomes[name] = Outcome("finished")
     return outcomes
 
 

@@ -70,7 +70,7 @@ class Display:
             initial=self._sum(),
             disable=None,  # where standard error is no terminal
             dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}",
+            bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
             smoothing=0.1,
         )
         self._began = self._spoke = time.monotonic()
@@ -103,7 +103,7 @@ class Display:
         assert self._bar is not None
         counts = f"{self._finished}/{len(cells)} cells, {len(running)} running"
         if not self._bar.disable:
-            self._bar.set_postfix_str(counts, refresh=False)
+            self._bar.set_description_str(f"{counts}: ", refresh=False)
             self._bar.n = self._sum()
             self._bar.refresh()
         elif time.monotonic() - self._spoke >= EVERY:
