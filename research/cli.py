@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": ("research.run_commands", "loss and bits per byte of a run, by domain"),
     "weights": ("research.weights_commands", "published weights in, trained weights out"),
     "sweep": ("experiments.sweep", "run every arm with every seed; show how far that is"),
+    "report": ("research.analyse.commands", "the answer of a sweep, as one page"),
     "verify": ("research.artefact_commands", "re-check every hash of an artefact"),
     "bench": ("research.bench.commands", "measure speed and memory against named anchors"),
 }
