@@ -1,0 +1,187 @@
+"""Sums written in three ways, as corpora: the data of `arithmetic_format`.
+
+    plain        128+367=0495
+    reversed     128+367=5940
+    scratchpad   128+367=
+                 A->5,C->1
+                 A->9,C->0
+                 A->4,C->0.
+                 0495
+
+after Lee et al., "Teaching Arithmetic to Small Transformers" (2023, arXiv 2307.03381), whose
+'simplified scratchpad' the third is: digit A and carry C of every column, the units first.  All
+numbers are padded with zeros, one of the paper's variants, so that all sums of a format are equally
+long; the `$` that they put around a sum is our EOS before and after every document.
+
+A sum is held out by the hash of its two numbers, whichever comes first, so a+b and b+a in all
+formats and corpora are on the same side.  In meta: `prompt` (up to the '=') and `answer`, the last
+line of what follows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from research.corpora.document import Corpus, Document, Unit, build_corpus
+from research.errors import GristmillError
+from research.registry.splits import TRAIN, VALIDATION, split_of
+
+FORMATS = ("plain", "reversed", "scratchpad")
+DIGITS = (2, 3, 4, 5)  # of the longer number, at most
+SAMPLES = (125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
+HELD_OUT = 1000
+VALIDATION_SHARE = 0.1
+SEED = 0
+TRIES = 1000  # draws without an unseen sum of a kind after which there is likely none
+
+Sum = tuple[int, int]
+
+
+def sample_sizes(digits: int) -> tuple[int, ...]:
+    """Of SAMPLES, those that numbers of so many digits have enough sums for."""
+    return tuple(size for size in SAMPLES if size <= 100**digits // 2)
+
+
+def corpus_name(digits: int, format: str, samples: int) -> str:
+    """Of the corpus, and of the Task over it.
+
+    Raises:
+      GristmillError: there is no such Task.
+    """
+    for what, value, known in (
+        ("digits", digits, DIGITS),
+        ("formats", format, FORMATS),
+        ("samples", samples, sample_sizes(digits)),
+    ):
+        if value not in known:
+            raise GristmillError(
+                f"arithmetic_format.{what}: {value!r} is none of {', '.join(map(str, known))}"
+            )
+    return f"addition{digits}_{format}_{samples}"
+
+
+def carries(a: int, b: int) -> int:
+    """How many columns of a sum carry a one."""
+    count = carry = 0
+    while a or b:
+        carry = (a % 10 + b % 10 + carry) >= 10
+        count += carry
+        a, b = a // 10, b // 10
+    return count
+
+
+def root(a: int, b: int) -> str:
+    """What decides the side of a sum: the same for a+b and b+a."""
+    return f"{min(a, b)}+{max(a, b)}"
+
+
+def side(a: int, b: int) -> str | None:
+    """'train' or 'validation'."""
+    return split_of([root(a, b)], VALIDATION_SHARE)
+
+
+def training_sums(digits: int, seed: int) -> Iterator[Sum]:
+    """Distinct sums that are not held out, balanced as in the paper (section 3), without end: take
+    no more than `sample_sizes` allows.  A smaller set is the beginning of a larger one.
+
+    Of numbers of up to 3 digits 90% of the sums have a number of three, 9% one of two and 1% one
+    of one digit as their longer (in the paper: 9000, 900 and all 100 of 10,000), and for each of
+    these lengths every number of carries is drawn equally often.
+
+    Args:
+      digits: of the longer number, at most.
+      seed: of the draws.
+    """
+    # only random() is promised to give the same numbers in every version of Python
+    draw = random.Random(seed).random
+    seen: set[Sum] = set()
+    while True:
+        length = len(str(int(draw() * 10**digits)))
+        wanted = int(draw() * (length + 1))
+        for _ in range(TRIES):
+            a, b = int(draw() * 10**length), int(draw() * 10**length)
+            if (
+                len(str(max(a, b))) == length
+                and carries(a, b) == wanted
+                and (a, b) not in seen
+                and side(a, b) == TRAIN
+            ):
+                seen.add((a, b))
+                yield a, b
+                break
+
+
+def held_out_sums(digits: int, count: int, seed: int) -> list[Sum]:
+    """Distinct sums of the held-out side, drawn uniformly from all pairs of numbers."""
+    draw = random.Random(f"held out {seed}").random
+    found: dict[Sum, None] = {}
+    while len(found) < count:
+        a, b = int(draw() * 10**digits), int(draw() * 10**digits)
+        if side(a, b) == VALIDATION:
+            found[a, b] = None
+    return list(found)
+
+
+def document(a: int, b: int, digits: int, format: str) -> Document:
+    """A sum in one of the FORMATS, of numbers of so many digits."""
+    prompt = f"{a:0{digits}}+{b:0{digits}}="
+    answer = f"{a + b:0{digits + 1}}"
+    written = answer
+    if format == "reversed":
+        written = answer = answer[::-1]
+    elif format == "scratchpad":
+        written = scratchpad(a, b, digits) + answer
+    return Document(
+        text=prompt + written,
+        id=f"{a}+{b}",
+        source="addition",
+        meta={"prompt": prompt, "answer": answer},
+        roots=(root(a, b),),
+    )
+
+
+def scratchpad(a: int, b: int, digits: int) -> str:
+    """Digit and carry of every column, the units first, each on a line."""
+    lines, carry = [], 0
+    for place in range(digits):
+        column = a // 10**place % 10 + b // 10**place % 10 + carry
+        carry = column // 10
+        lines.append(f"A->{column % 10},C->{carry}")
+    return "\n" + "\n".join(lines) + ".\n"
+
+
+def build(data_root: Path, digits: int, format: str, samples: int) -> Corpus:
+    """The corpus of so many training sums and the held-out ones, built if it is not there."""
+
+    def read() -> Iterator[Document]:
+        sums = training_sums(digits, SEED)
+        for _ in range(samples):
+            yield document(*next(sums), digits, format)
+        for a, b in held_out_sums(digits, held_out(digits), SEED):
+            yield document(a, b, digits, format)
+
+    definition = {
+        "digits": digits,
+        "format": format,
+        "samples": samples,
+        "held_out": held_out(digits),
+        "validation_share": VALIDATION_SHARE,
+        "seed": SEED,
+        "version": 1,  # of what is written for a sum, and of how sums are drawn
+    }
+    return build_corpus(
+        data_root,
+        corpus_name(digits, format, samples),
+        "1",
+        [Unit("sums", definition, read)],
+        licence="CC0-1.0",
+        definition=definition,
+        command="gristmill sweep experiments.arithmetic_format",
+    )
+
+
+def held_out(digits: int) -> int:
+    """How many sums there are to evaluate on; a tenth of all are on their side."""
+    return min(HELD_OUT, 100**digits // 20)

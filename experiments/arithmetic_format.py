@@ -1,0 +1,89 @@
+"""DOC"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+from experiments.addition import FORMATS, build, corpus_name, document
+from experiments.arms import Arm
+from research import artefacts
+from research.errors import GristmillError
+from research.input_pipeline.token_cache import build_caches
+from research.registry.specs import load_mixture
+from research.terminal import progress
+from research.train.run_spec import RunSpec
+
+TASKS = "experiments.arithmetic_tasks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The section `arithmetic_format`.
+
+    Attributes:
+      digits: of the numbers.
+      formats: ways to write a sum, of `addition.FORMATS`.
+      samples: numbers of training sums, each with every format; the first of the formats with the
+        first of these is the baseline.
+      sums_per_step: in every format, so that after equal steps equally many have been seen.
+    """
+
+    digits: int = 3
+    formats: tuple[str, ...] = FORMATS
+    samples: tuple[int, ...] = (1000,)
+    sums_per_step: int = 48
+
+    def __post_init__(self) -> None:
+        if not self.formats or not self.samples:
+            raise GristmillError("arithmetic_format.formats and .samples name at least one each")
+        for format, samples in itertools.product(self.formats, self.samples):
+            corpus_name(self.digits, format, samples)  # refuses what there is no Task of
+
+
+def arms(run: RunSpec, settings: Settings) -> list[Arm]:
+    """An arm for every number of samples and format.
+
+    Raises:
+      GristmillError: rows of data.length do not hold the sums of a step.
+    """
+    made = []
+    for samples, format in itertools.product(settings.samples, settings.formats):
+        task = corpus_name(settings.digits, format, samples)
+        changes = {
+            "data.mixture": task,
+            "data.modules": (*run.data.modules, TASKS),
+            "data.packer": "best_fit",
+            "data.batch": _rows(settings, format, run.data.length),
+            "evals.exact_match": {"addition": task},
+        }
+        text = f"{samples} sums of {settings.digits}-digit numbers, {format}"
+        made.append(Arm(f"{format}_{samples}", changes, text, baseline=not made))
+    return made
+
+
+def _rows(settings: Settings, format: str, length: int) -> int:
+    """Rows of so many tokens that hold the sums of a step; all sums of a format are equally long.
+
+    Raises:
+      GristmillError: no whole number of rows does.
+    """
+    tokens = len(document(0, 0, settings.digits, format).text) + 1  # with EOS
+    in_a_row = length // tokens
+    if not in_a_row or settings.sums_per_step % in_a_row:
+        raise GristmillError(
+            f"data.length {length} has room for {in_a_row} {format} sums of {tokens} tokens: "
+            f"arithmetic_format.sums_per_step ({settings.sums_per_step}) must be a multiple of "
+            "that, and it of at least 1"
+        )
+    return settings.sums_per_step // in_a_row
+
+
+def prepare(settings: Settings) -> None:
+    """Builds the corpora and their token caches, where they are not there."""
+    data_root = artefacts.data_root()
+    for format, samples in itertools.product(settings.formats, settings.samples):
+        corpus = build(data_root, settings.digits, format, samples)
+        task = load_mixture(data_root, corpus.manifest["name"], [TASKS])
+        command = "gristmill sweep experiments.arithmetic_format"
+        build_caches(data_root, task, workers=1, command=command, progress=progress)
