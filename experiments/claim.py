@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.declare import Sweep
+from experiments.cells import Sweep
 from research.analyse import sweep_record
 from research.analyse.sweep_record import SweepRecord
 from research.errors import GristmillError

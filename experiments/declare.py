@@ -9,9 +9,10 @@ import shlex
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from experiments.arms import Arm
+from experiments.cells import Cell, Sweep, SweepSettings
 from research import artefacts
 from research.analyse.sweep_record import ArmRecord, CellRecord, SweepRecord
 from research.errors import GristmillError
@@ -33,75 +34,6 @@ from research.train.run_spec import (
 MODELS = Path(__file__).parent.parent / "gin_configs" / "models"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _OWN_FIELDS = {"run.steps": "steps", "run.seed": "seed"}  # of the RunSpec itself
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepSettings:
-    """The section `sweep`.
-
-    Attributes:
-      seeds: seed k is run.seed and data.seed of a cell, so that arms of equal seed begin with the
-        same parameters and see every source in the same order.
-      sizes: names of files of gin_configs/models (or of a folder `models` beside that of the
-        first Gin file), whose fields replace the model's; none: the model as the files bind it.
-      metric: that verdicts are about; None: <the first of evals.mixtures>/all/bits_per_byte.
-      better: which values of it are.
-      name: of the sweep; None: that of the first Gin file.
-      directory: of the sweep; None: <data root>/sweeps/<name>.
-      attempts: at a cell that fails, before it is left (a cell that diverged has one).
-      backoff: seconds before the second attempt; doubled before each further one.
-    """
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    sizes: tuple[str, ...] = ()
-    metric: str | None = None
-    better: Literal["lower", "higher"] = "lower"
-    name: str | None = None
-    directory: str | None = None
-    attempts: int = 3
-    backoff: float = 5.0
-
-    def __post_init__(self) -> None:
-        for name in ("seeds", "sizes"):
-            values = getattr(self, name)
-            refuse_unless(len(set(values)) == len(values), f"sweep.{name} names one twice")
-        refuse_unless(bool(self.seeds), "sweep.seeds is empty; name at least one")
-        refuse_unless(min(self.seeds) >= 0, "sweep.seeds has a negative one")
-        refuse_unless(self.attempts >= 1, "sweep.attempts must be at least 1")
-        refuse_unless(self.backoff >= 0, "sweep.backoff is negative")
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A cell with all that running it takes.
-
-    Attributes:
-      record: as sweep.json has it.
-      run, execution: for `train`.
-      sources: fingerprint of every source's tokens.
-    """
-
-    record: CellRecord
-    run: RunSpec
-    execution: ExecSpec
-    sources: Mapping[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep:
-    """What is to be run, and where.
-
-    Attributes:
-      folder: of the sweep, absolute.
-      settings: the section `sweep`.
-      record: for sweep.json.
-      cells: in the order of the record.
-    """
-
-    folder: Path
-    settings: SweepSettings
-    record: SweepRecord
-    cells: tuple[Cell, ...]
 
 
 def declare(
@@ -130,6 +62,7 @@ def declare(
     settings: SweepSettings = sections["sweep"]
     name = settings.name or (Path(gin_files[0]).stem if gin_files else section)
     chosen = directory or settings.directory or artefacts.data_root() / "sweeps" / name
+    refuse_unless("://" not in str(chosen), f"{chosen}: a sweep's folder is a mounted one")
     folder = Path(chosen).absolute()
     if hasattr(module, "prepare"):
         _call(experiment, module.prepare, sections[section])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from etils import epath
 
-from experiments.declare import Cell, Sweep
+from experiments.cells import Cell, Sweep
 from experiments.display import Display
 from experiments.runners import Runner
 from experiments.worker import Outcome

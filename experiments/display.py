@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from experiments.declare import Cell, Sweep
+from experiments.cells import Cell, Sweep
 from experiments.worker import Outcome
 from research.analyse.cell_state import CellState, state_of
 from research.analyse.sweep_record import CellRecord

@@ -8,7 +8,7 @@ import os
 import re
 import statistics
 
-from experiments.declare import Cell, Sweep
+from experiments.cells import Cell, Sweep
 from experiments.display import duration, own_flops, share_done
 from research.analyse.cell_state import state_of
 from research.errors import GristmillError
@@ -55,7 +55,7 @@ def dry_run(sweep: Sweep, hardware: str, workers: int) -> str:
     total = human(sum(own_flops(cell.record) for cell in sweep.cells), "FLOPs")
     parts.append(
         f"{len(sweep.cells)} cells, {total} in all; metric {sweep.record.metric}; {sweep.folder}\n"
-        f"about {seconds / workers / 3600:.2g} hours are left on {hardware} with {workers} "
+        f"about {duration(seconds / workers)} are left on {hardware} with {workers} "
         f"{'cell' if workers == 1 else 'cells'} at a time ({basis})"
     )
     return "\n\n".join(parts)

@@ -1,6 +1,7 @@
 """Attempts at cells as tasks of a Ray cluster: the one at $RAY_ADDRESS, else one started here.
 
-The machines of a cluster share the data folder and the sweep's folder under the same paths.
+A task runs on one machine.  The machines of a cluster share the data folder and the sweep's folder
+under the same paths.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.declare import Cell
+from experiments.cells import Cell
 from experiments.runners import died
 from experiments.worker import Outcome, job_of
 from research import artefacts

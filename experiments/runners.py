@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.declare import Cell
+from experiments.cells import Cell
 from experiments.worker import Outcome, job_of, record_failure
 from research.analyse.cell_state import hold
 from research.errors import GristmillError

@@ -11,7 +11,7 @@ from research.errors import GristmillError
 from research.terminal import parse_count
 
 if TYPE_CHECKING:
-    from experiments.declare import Sweep
+    from experiments.cells import Sweep
     from experiments.runners import Runner
 
 
@@ -42,7 +42,10 @@ def sweep(parser: argparse.ArgumentParser) -> None:
         help="for a dry run: cpu, v5e:16",
     )
     parser.add_argument(
-        "--workers", type=parse_count, default=1, help="cells at a time (default: 1)"
+        "--workers",
+        type=parse_count,
+        default=1,
+        help="cells at a time, each on its share of the cores (default: 1)",
     )
     parser.add_argument(
         "--runner", choices=("local", "ray"), default="local",
@@ -108,12 +111,13 @@ def _runner(declared: Sweep, args: argparse.Namespace) -> Runner:
 
 
 def _report(declared: Sweep) -> None:
-    """Prints the verdicts, as far as there are any, and writes the report."""
-    from research.analyse.results import read_results
-    from research.analyse.statistics import compare
+    """Prints the verdicts, as far as there are any, and where the report is."""
+    from research.analyse.report import write_report
     from research.analyse.verdicts import terminal_verdicts
 
     try:
-        print(f"\n{terminal_verdicts(compare(read_results(declared.folder)))}")
+        written = write_report(declared.folder)
     except GristmillError as error:
-        print(f"no verdicts: {error}", file=sys.stderr)
+        print(f"gristmill: no report: {error}", file=sys.stderr)
+        return
+    print(f"\n{terminal_verdicts(written.differences)}\n\nreport: {written.path}", flush=True)

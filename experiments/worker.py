@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.declare import Cell
+from experiments.cells import Cell
 from research.analyse.cell_state import FAILURE, Failure, hold, read_failure, write_failure
 from research.errors import GristmillError
 from research.evaluate.assemble import make_evaluators
