@@ -133,7 +133,7 @@ def forest(differences: Sequence[Difference], colours: Mapping[str, str]) -> Fig
             if d.seeds:
                 axis.plot(d.mean, y, "o", color=colour, ms=7, mew=1.6,
                           mfc=colour if told else PAPER)  # fmt: skip
-            text = f"{signed(d.mean, digits)}  {d.verdict}" if d.seeds else "no finished pair"
+            text = f"{signed(d.mean, digits)}\u2002{d.verdict}" if d.seeds else "no finished pair"
             axis.annotate(text, (1.01, y), xycoords=("axes fraction", "data"), va="center",
                           fontsize=8.5, fontweight="bold" if told else "normal")  # fmt: skip
         axis.axvline(0, color=INK, lw=0.9)
@@ -148,8 +148,8 @@ def forest(differences: Sequence[Difference], colours: Mapping[str, str]) -> Fig
     axes[0].set_xlim(-limit, limit)
     left, right = ("better", "worse") if first.better == "lower" else ("worse", "better")
     axes[-1].set_xlabel(
-        f"← {left}      difference from {shorten(first.baseline, 30)}, "
-        f"{metric_unit(first.metric)}      {right} →"
+        f"← {left}\u2003difference from {shorten(first.baseline, 30)}, "
+        f"{metric_unit(first.metric)}\u2003{right} →"
     )
     return figure
 

@@ -232,8 +232,17 @@ def _verdict_tables(
                     "values": f"{d.arm_value:.4f}" if d.seeds else "-",
                 }
             )
-        tables.append({"size": size, "rows": rows, "notes": notes(here), "first": here[0]})
+        tables.append({"size": size, "rows": rows, "notes": _notes(here), "first": here[0]})
     return tables
+
+
+def _notes(differences: Sequence[Difference]) -> list[str]:
+    """The notes of the terminal's table, by the names of the report's columns."""
+    columns = {"low and high:": "Interval:", "can see:": "Smallest detectable:"}
+    lines = notes(differences)
+    for there, here in columns.items():
+        lines = [line.replace(there, here, 1) for line in lines]
+    return lines
 
 
 def _p_value(p: float) -> str:

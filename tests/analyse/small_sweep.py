@@ -65,7 +65,7 @@ def tiny_run(width: int, shares: Mapping[str, float] | None, seed: int, steps: i
         learning_rate=LearningRate(peak=2e-2, warmup_steps=4),
         loss=LossConfig(),
         bad_steps=BadStepsConfig(),
-        evals=EvalsConfig(mixtures=("demo",), every=steps // 4, documents=2, length=512),
+        evals=EvalsConfig(mixtures=("demo",), every=steps // 2, documents=2, length=512),
         init=InitConfig(),
         steps=steps,
         seed=seed,
