@@ -16,21 +16,25 @@ _NAMED = 4  # cells or fields that a message names
 
 
 def claim(sweep: Sweep) -> None:
-    """Writes sweep.json, unless the folder holds cells of another sweep.
+    """Writes sweep.json, if the folder is this sweep's to write into (see `check`)."""
+    check(sweep)
+    sweep_record.write(sweep.folder, sweep.record)
+
+
+def check(sweep: Sweep) -> None:
+    """Checks that the folder holds no cells of another sweep.
 
     A sweep may grow in its folder, by seeds, arms or sizes: what is there is kept.
 
     Raises:
       GristmillError: the folder is another sweep's; the cells and fields that differ are named.
     """
-    path = sweep.folder / sweep_record.NAME
-    if path.exists():
+    if (sweep.folder / sweep_record.NAME).exists():
         with contextlib.suppress(sweep_record.Damaged):  # every cell says itself whose it is
-            _check(sweep, sweep_record.read(sweep.folder))
-    sweep_record.write(sweep.folder, sweep.record)
+            _compare(sweep, sweep_record.read(sweep.folder))
 
 
-def _check(sweep: Sweep, there: SweepRecord) -> None:
+def _compare(sweep: Sweep, there: SweepRecord) -> None:
     """Raises GristmillError if a cell of the record is not one of the sweep's."""
     here = {cell.record.directory: cell for cell in sweep.cells}
     lacking = [cell.directory for cell in there.cells if cell.directory not in here]

@@ -17,8 +17,10 @@ from research import artefacts
 from research.analyse.sweep_record import ArmRecord, CellRecord, SweepRecord
 from research.errors import GristmillError
 from research.input_pipeline.batches import BatchSource
+from research.input_pipeline.loader import open_caches
 from research.model.config import ModelConfig, flops_per_token, parameters
 from research.registry.modules import import_module
+from research.registry.specs import load_mixture
 from research.terminal import human
 from research.train import gin_bindings, overview
 from research.train.loop import open_data
@@ -74,6 +76,7 @@ def declare(
         refuse_unless(bool(run.evals.mixtures), "evals.mixtures is empty: name what to measure on")
         metric = f"{run.evals.mixtures[0]}/all/bits_per_byte"
     cells, mixtures = _cells(folder, run, execution, arms, models, settings.seeds)
+    _check_metric(metric, cells)
     record = SweepRecord(
         name=name,
         experiment=experiment,
@@ -260,6 +263,30 @@ def _cells(
             )
     in_order = [cells[arm.name, size, k] for arm in arms for size in models for k in seeds]
     return [_kept(cell, arms) for cell in in_order], mixtures
+
+
+def _check_metric(metric: str, cells: Sequence[Cell]) -> None:
+    """Raises GristmillError if a cell's run will not measure the metric."""
+    known: dict[str, set[str]] = {}
+    for cell in cells:
+        if (evals := repr(cell.run.evals)) not in known:
+            known[evals] = _metrics(cell.run)
+        if metric not in known[evals]:
+            raise GristmillError(
+                f"sweep.metric: arm {cell.record.arm} has no {metric}; "
+                + gin_bindings.closest(metric, known[evals])
+            )
+
+
+def _metrics(run: RunSpec) -> set[str]:
+    """What a run measures: its loss, and the values of its evaluations."""
+    root, names = artefacts.data_root(), {"loss"}
+    for name in run.evals.mixtures:
+        caches = open_caches(root, load_mixture(root, name, run.data.modules), "validation")
+        domains = {domain for cache in caches.values() for domain in cache.manifest["domains"]}
+        for domain in (*domains, "all"):
+            names |= {f"{name}/{domain}/loss", f"{name}/{domain}/bits_per_byte"}
+    return names | {f"{name}/exact_match" for name in run.evals.exact_match}
 
 
 def _plan(arm: Arm, run: RunSpec) -> BatchSource:

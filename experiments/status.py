@@ -62,8 +62,7 @@ def summary(record: SweepRecord, states: dict[str, CellState]) -> str:
     """One line: how many cells are in which state, the share done, and the time left."""
     counts = collections.Counter(state.state for state in states.values())
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    done = speed = 0.0
-    seconds = flops = 0.0
+    done = seconds = flops = 0.0
     for cell in record.cells:
         if (state := states.get(cell.directory)) is not None:
             here = own_flops(cell) * share_done(cell, state)

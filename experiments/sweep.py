@@ -74,8 +74,10 @@ def run_sweep(args: argparse.Namespace) -> int:
 
     declared = declare(args.experiment, args.gin_file, args.gin, args.directory)
     if args.dry_run:
+        from experiments.claim import check
         from experiments.dry_run import dry_run
 
+        check(declared)
         print(dry_run(declared, args.hardware, args.workers))
         return 0
     return _run(declared, args)

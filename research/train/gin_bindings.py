@@ -156,12 +156,12 @@ def _bind(
         return
     if section not in sections:
         raise GristmillError(
-            f"{binding.where}: unknown section {section}; {_closest(section, sections)}"
+            f"{binding.where}: unknown section {section}; {closest(section, sections)}"
         )
     fields = [f.name for f in dataclasses.fields(sections[section])]
     if field not in fields:
         raise GristmillError(
-            f"{binding.where}: {section} has no field {field}; {_closest(field, fields)}"
+            f"{binding.where}: {section} has no field {field}; {closest(field, fields)}"
         )
     _once(found, (section, field), f"{section}.{field}", binding)
 
@@ -183,7 +183,7 @@ def _substitute(
     """`value` with every macro in it replaced."""
     if isinstance(value, _Macro):
         if value.name not in macros:
-            raise GristmillError(f"{where}: no macro {value.name}; {_closest(value.name, macros)}")
+            raise GristmillError(f"{where}: no macro {value.name}; {closest(value.name, macros)}")
         if value.name in inside:
             raise GristmillError(f"{where}: the macro {value.name} is defined by itself")
         used.add(value.name)
@@ -200,7 +200,8 @@ def _substitute(
     return value
 
 
-def _closest(name: str, names: Iterable[str]) -> str:
+def closest(name: str, names: Iterable[str]) -> str:
+    """What a name that is not among some names may have meant, for an error's remedy."""
     names = sorted(names)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
@@ -224,7 +225,7 @@ def build(cls: type, values: Mapping[str, Any], section: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for name in values:
         if name not in fields:
-            raise GristmillError(f"{section}.{name}: unknown; {_closest(name, fields)}")
+            raise GristmillError(f"{section}.{name}: unknown; {closest(name, fields)}")
     made = {}
     for name, field in fields.items():
         if name in values:

@@ -295,6 +295,7 @@ def test_bad_experiments_get_one_line(
         ("equal.shares = 1", "equal.gin:27: equal has no field shares; did you mean share"),
         ("equals.share = 1", "equal.gin:27: unknown section equals; did you mean equal"),
         ("equal.share = 'x'", "equal.gin:27: equal.share is 'x'"),
+        ("sweep.metric = 'demo/all/bits_per_bite'", "did you mean demo/all/bits_per_byte"),
         ("sweep.sizes = ['2m']", "there is no model 2m (there are: "),
     ],
 )
