@@ -122,7 +122,7 @@ def _serve(sizes: dict[str, float]) -> None:
     ]  # fmt: skip
     run, execution = resolve([], bindings)
     trainer = make_trainer(run, execution, make_mesh(MeshSpec(), jax.devices()[:1]), 1)
-    state = trainer.init()
+    state = trainer.init(0)
     shape = (STEPS_PER_CALL, batch, length)
     rng = np.random.default_rng(0)
 

@@ -13,6 +13,7 @@ It counts all tokens against all bytes, so it compares models of different vocab
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -144,36 +145,7 @@ class DomainLoss:
         self.folder = folder
         self.documents: dict[str, DocumentLosses] = {}
         self.sums: dict[str, Sums] = {}
-
-        def losses(params: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
-            hidden_BxLxD = transformer.hidden_states(
-                params,
-                config,
-                batch["inputs"],
-                batch["segment_ids"],
-                batch["positions"],
-                mesh=mesh,
-                attention=attention,
-                remat="none",
-            )
-            head_DxV = transformer.output_projection(params, config)
-            _, nll_BxL = cross_entropy(
-                hidden_BxLxD,
-                head_DxV,
-                batch["targets"],
-                batch["loss_weights"],
-                mesh=mesh,
-                chunk=chunk,
-                z_loss=0.0,
-                soft_cap=config.logit_soft_cap,
-            )
-            return nll_BxL
-
-        self._losses = jax.jit(
-            losses,
-            in_shardings=(param_shardings(config, mesh), dict.fromkeys(KEYS, self.sharding)),
-            out_shardings=NamedSharding(mesh, PartitionSpec()),  # every process sums all rows
-        )
+        self._losses = _losses(config, mesh, attention, chunk)
 
     def evaluate(self, params: Any, step: int) -> Iterator[tuple[str, float]]:
         """Yields `<mixture>/<domain>/loss` (nats per token) and `…/bits_per_byte` of every
@@ -238,6 +210,42 @@ class DomainLoss:
             traces = [rows.trace(i).document for i in numbers if i < len(rows)]
             padding = np.full((self.batch - len(traces), self.length), -1)
             yield batch, np.concatenate([*traces, padding])
+
+
+@functools.lru_cache(8)
+def _losses(config: ModelConfig, mesh: Mesh, attention: str, chunk: int) -> jax.stages.Wrapped:
+    """Jitted (params, batch) -> nll [B, L]; evaluators of equal models share what is compiled."""
+    sharding = batch_sharding(mesh)
+
+    def losses(params: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
+        hidden_BxLxD = transformer.hidden_states(
+            params,
+            config,
+            batch["inputs"],
+            batch["segment_ids"],
+            batch["positions"],
+            mesh=mesh,
+            attention=attention,
+            remat="none",
+        )
+        head_DxV = transformer.output_projection(params, config)
+        _, nll_BxL = cross_entropy(
+            hidden_BxLxD,
+            head_DxV,
+            batch["targets"],
+            batch["loss_weights"],
+            mesh=mesh,
+            chunk=chunk,
+            z_loss=0.0,
+            soft_cap=config.logit_soft_cap,
+        )
+        return nll_BxL
+
+    return jax.jit(
+        losses,
+        in_shardings=(param_shardings(config, mesh), dict.fromkeys(KEYS, sharding)),
+        out_shardings=NamedSharding(mesh, PartitionSpec()),  # every process sums all rows
+    )
 
 
 def _add(sums_N: np.ndarray, nll_BxL: jax.Array, document_BxL: np.ndarray) -> None:

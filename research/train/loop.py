@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import math
 import os
 import sys
 import time
@@ -56,6 +57,9 @@ from research.train.processes import (
 )
 from research.train.run_spec import ExecSpec, RunSpec, differences, read_spec
 from research.train.step import State, Trainer, make_trainer
+
+# losses are summed by a multiple of so many domains: arms with other sources share their programs
+DOMAIN_SLOTS = 16
 
 
 class Evaluator(Protocol):
@@ -116,7 +120,8 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
         created = read_spec(directory)["created"]
 
         # ---- model and where to begin -----------------------------------------------------------
-        trainer = make_trainer(run, execution, mesh, max(1, len(source.domains)))
+        slots = DOMAIN_SLOTS * max(1, math.ceil(len(source.domains) / DOMAIN_SLOTS))
+        trainer = make_trainer(run, execution, mesh, slots)
         say(overview.hello(run, execution, mesh))
         say(overview.parameter_table(trainer.abstract["params"]))
         say(overview.plan(run, source))
@@ -193,7 +198,6 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
         per_call = steps_per_call(run, execution)
         batches = device_batches(source, step, per_call, trainer, execution, run.data.batch)
         running: collections.deque[tuple[int, Any]] = collections.deque()
-        programs: dict[int, Any] = {}
         resumed_at = step
         if evaluation_due():
             evaluate()
@@ -204,13 +208,13 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
                 waiting = time.perf_counter()
                 count, batch = next(batches)
                 recorder.window.data_seconds += time.perf_counter() - waiting
-                if count not in programs:
-                    compiling = time.perf_counter()
-                    programs[count] = trainer.steps.lower(trainer.abstract, batch).compile()
+                compiling, known = time.perf_counter(), len(trainer.programs)
+                program = trainer.compiled(batch)
+                if len(trainer.programs) > known:
                     compiling = time.perf_counter() - compiling
                     clock += compiling  # no part of the steps' time
                     say(f"compiled a call of {count} steps in {compiling:.1f} s")
-                state, metrics = programs[count](state, batch)
+                state, metrics = program(state, batch)
                 running.append((count, metrics))
                 dispatched += count
             drain = dispatched == steps or is_boundary(dispatched, run, execution)
@@ -396,7 +400,7 @@ def begin(
         return state, meta
     fresh = {"data": source.state(0)}
     if run.init.kind == "seed":
-        return trainer.init(), fresh
+        return trainer.init(run.seed), fresh
     path = run.init.path or ""
     if run.init.kind == "weights":
         if (epath.Path(path) / "spec.json").exists():

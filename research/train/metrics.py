@@ -43,14 +43,18 @@ class Window:
         return cls(np.zeros(domains), np.zeros(domains, np.int64))
 
     def add(self, metrics: Mapping[str, np.ndarray], index: int) -> None:
-        """Adds step `index` of the metrics [K, …] of a call; a bad step adds its count alone."""
+        """Adds step `index` of the metrics [K, …] of a call; a bad step adds its count alone.
+
+        The metrics may have room for more domains than there are.
+        """
         self.steps += 1
         self.timed += 1
         if metrics["bad"][index]:
             self.bad += 1
             return
-        self.domain_nll += metrics["domain_nll"][index]
-        self.domain_tokens += metrics["domain_tokens"][index]
+        domains = len(self.domain_nll)
+        self.domain_nll += metrics["domain_nll"][index, :domains]
+        self.domain_tokens += metrics["domain_tokens"][index, :domains]
         self.grad_norms.append(float(metrics["grad_norm"][index]))
 
     def line(self, domains: Sequence[str]) -> dict[str, float | int | None]:

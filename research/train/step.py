@@ -20,15 +20,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.errors import GristmillError
 from research.model import transformer
+from research.model.config import ModelConfig
 from research.model.sharding import batch_sharding, param_shardings
 from research.train.loss import cross_entropy
 from research.train.optimizer import apply_updates, make_optimizer
-from research.train.run_spec import ExecSpec, RunSpec
+from research.train.run_spec import BadStepsConfig, ExecSpec, LossConfig, OptimizerConfig, RunSpec
+from research.train.schedules import LearningRate
 
 State = dict[str, Any]
 Batch = Mapping[str, jax.Array]
@@ -36,6 +39,32 @@ Metrics = dict[str, jax.Array]
 
 SPIKE_MEMORY = 0.99  # of the running mean and variance of the loss, per step
 SPIKE_WARMUP = 64  # steps before the variance is trusted
+MOST_TRAINERS = 8  # whose compiled programs a process keeps
+
+
+@dataclasses.dataclass(frozen=True)
+class StepSpec:
+    """All that the functions of a run are made from: runs that agree in it share their programs.
+
+    Attributes:
+      model, optimizer, learning_rate, loss, bad_steps, steps: of the RunSpec.
+      attention, remat, loss_chunk, microbatches: of the ExecSpec.
+      mesh: of `sharding.make_mesh`.
+      domains: D, number of domains that losses are summed by.
+    """
+
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    learning_rate: LearningRate
+    loss: LossConfig
+    bad_steps: BadStepsConfig
+    steps: int
+    attention: str
+    remat: str
+    loss_chunk: int
+    microbatches: int
+    mesh: Mesh
+    domains: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,22 +73,36 @@ class Trainer:
 
     Attributes:
       abstract: shapes and dtypes of the state, with their shardings.
-      init: () -> state, drawn by run.seed.
+      init: seed -> state, its parameters drawn by the seed.
       begin: params -> state, at step 0 with a fresh optimizer.
       steps: jitted (state, batches [K, B, L]) -> (state, metrics [K, …]): K steps in one call.  The
         state given is used up.
       batch_sharding: of the arrays of `batches`.
+      programs: compiled `steps`, by the shape of the batches.
     """
 
     abstract: State
-    init: Callable[[], State]
+    init: Callable[[int], State]
     begin: Callable[[Any], State]
     steps: jax.stages.Wrapped
     batch_sharding: NamedSharding
+    programs: dict[tuple[int, ...], jax.stages.Compiled] = dataclasses.field(default_factory=dict)
+
+    def compiled(self, batches: Batch) -> jax.stages.Compiled:
+        """`steps` for batches of these shapes, compiled the first time.
+
+        It is compiled by the abstract state, so that a resumed run finds it in the cache on disk.
+        """
+        shape = batches["inputs"].shape
+        if shape not in self.programs:
+            self.programs[shape] = self.steps.lower(self.abstract, batches).compile()
+        return self.programs[shape]
 
 
 def make_trainer(run: RunSpec, execution: ExecSpec, mesh: Mesh, domains: int) -> Trainer:
-    """Builds the functions of a run; nothing is computed or compiled yet.
+    """The functions of a run; nothing is computed or compiled yet.
+
+    Runs whose functions are the same get the same Trainer, with what it has compiled so far.
 
     Args:
       run, execution: the run.
@@ -75,13 +118,34 @@ def make_trainer(run: RunSpec, execution: ExecSpec, mesh: Mesh, domains: int) ->
             f"data.batch is {run.data.batch}; over mesh {dict(mesh.shape)} with "
             f"exec.microbatches={execution.microbatches} it must be a multiple of {rows}"
         )
-    axes = transformer.logical_axes(run.model)
-    optimizer = make_optimizer(run.optimizer, axes)
+    return _make_trainer(
+        StepSpec(
+            model=run.model,
+            optimizer=run.optimizer,
+            learning_rate=run.learning_rate,
+            loss=run.loss,
+            bad_steps=run.bad_steps,
+            steps=run.steps,
+            attention=execution.attention,
+            remat=execution.remat,
+            loss_chunk=execution.loss_chunk,
+            microbatches=execution.microbatches,
+            mesh=mesh,
+            domains=domains,
+        )
+    )
+
+
+@functools.lru_cache(MOST_TRAINERS)
+def _make_trainer(spec: StepSpec) -> Trainer:
+    model, mesh = spec.model, spec.mesh
+    axes = transformer.logical_axes(model)
+    optimizer = make_optimizer(spec.optimizer, axes)
     replicated = NamedSharding(mesh, PartitionSpec())
-    begin = functools.partial(_begin, run, optimizer)
-    params = transformer.abstract_params(run.model)
+    begin = functools.partial(_begin, spec, optimizer)
+    params = transformer.abstract_params(model)
     shardings = _state_shardings(
-        jax.eval_shape(begin, params), param_shardings(run.model, mesh), replicated
+        jax.eval_shape(begin, params), param_shardings(model, mesh), replicated
     )
     abstract = jax.tree.map(
         lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s),
@@ -90,20 +154,15 @@ def make_trainer(run: RunSpec, execution: ExecSpec, mesh: Mesh, domains: int) ->
     )
     # [K, B, L]: steps whole, rows over slice × data × fsdp
     stacked = NamedSharding(mesh, PartitionSpec(None, *batch_sharding(mesh).spec))
-    step = functools.partial(
-        train_step,
-        run=run,
-        execution=execution,
-        mesh=mesh,
-        optimizer=optimizer,
-        axes=axes,
-        domains=domains,
-    )
+    step = functools.partial(train_step, spec=spec, optimizer=optimizer, axes=axes)
+
+    def draw(seed: jax.Array) -> State:
+        return begin(transformer.init_params(model, seed))
+
+    draw = jax.jit(draw, out_shardings=shardings)
     return Trainer(
         abstract=abstract,
-        init=jax.jit(
-            lambda: begin(transformer.init_params(run.model, run.seed)), out_shardings=shardings
-        ),
+        init=lambda seed: draw(np.uint32(seed % 2**32)),  # all that jax uses of a seed
         begin=jax.jit(begin, out_shardings=shardings),
         steps=jax.jit(
             lambda state, batches: jax.lax.scan(step, state, batches),
@@ -119,22 +178,18 @@ def train_step(
     state: State,
     batch: Batch,
     *,
-    run: RunSpec,
-    execution: ExecSpec,
-    mesh: Mesh,
+    spec: StepSpec,
     optimizer: optax.GradientTransformation,
     axes: Any,
-    domains: int,
 ) -> tuple[State, Metrics]:
     """One step.
 
     Args:
       state: of the module's docstring.
       batch: arrays [B, L] by the keys of `input_pipeline.batches`.
-      run, execution, mesh: the run.
+      spec: of the run.
       optimizer: of `make_optimizer`.
       axes: logical axes of every parameter.
-      domains: D, number of the data's domains.
 
     Returns:
       The next state, and metrics: `loss` in nats per token, `grad_norm` before clipping,
@@ -143,32 +198,32 @@ def train_step(
     """
     weights_BxL = batch["loss_weights"]
     tokens = jnp.maximum(weights_BxL.sum(), 1.0)
-    grads, loss_sum, nll_BxL = _gradients(state["params"], batch, run, execution, mesh)
+    grads, loss_sum, nll_BxL = _gradients(state["params"], batch, spec)
     grads = jax.tree.map(lambda g: g / tokens, grads)
     norm = optax.global_norm(grads)
-    domain_nll, domain_tokens = _by_domain(batch["domain_ids"], weights_BxL, nll_BxL, domains)
+    domain_nll, domain_tokens = _by_domain(batch["domain_ids"], weights_BxL, nll_BxL, spec.domains)
     loss = domain_nll.sum() / tokens
 
     good = jnp.isfinite(loss_sum) & jnp.isfinite(norm)
-    if run.bad_steps.sigmas is not None:
-        good &= ~_is_spike(state["spikes"], loss, run.bad_steps.sigmas)
-    if run.optimizer.clip is not None:
-        scale = jnp.minimum(1.0, run.optimizer.clip / jnp.maximum(norm, 1e-30))
+    if spec.bad_steps.sigmas is not None:
+        good &= ~_is_spike(state["spikes"], loss, spec.bad_steps.sigmas)
+    if spec.optimizer.clip is not None:
+        scale = jnp.minimum(1.0, spec.optimizer.clip / jnp.maximum(norm, 1e-30))
         grads = jax.tree.map(lambda g: g * scale, grads)
     directions, opt = optimizer.update(grads, state["opt"], state["params"])
-    share = run.learning_rate.share(state["step"], run.steps)
+    share = spec.learning_rate.share(state["step"], spec.steps)
     params = apply_updates(
         state["params"],
         directions,
         axes,
-        rate=run.learning_rate.peak * share,
-        decay=run.optimizer.weight_decay * share,
+        rate=spec.learning_rate.peak * share,
+        decay=spec.optimizer.weight_decay * share,
     )
     new = {"params": params, "opt": opt}
-    if run.optimizer.ema is not None:
-        decay = run.optimizer.ema
+    if spec.optimizer.ema is not None:
+        decay = spec.optimizer.ema
         new["ema"] = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state["ema"], params)
-    if run.bad_steps.sigmas is not None:
+    if spec.bad_steps.sigmas is not None:
         new["spikes"] = _follow(state["spikes"], loss)
     # a bad step leaves everything as it was but for the counters
     new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, {key: state[key] for key in new})
@@ -181,7 +236,7 @@ def train_step(
     return new, {
         "loss": loss,
         "grad_norm": norm,
-        "learning_rate": run.learning_rate.peak * share,
+        "learning_rate": spec.learning_rate.peak * share,
         "bad": ~good,
         "in_a_row": in_a_row,
         "domain_nll": domain_nll,
@@ -189,7 +244,7 @@ def train_step(
     }
 
 
-def _begin(run: RunSpec, optimizer: optax.GradientTransformation, params: Any) -> State:
+def _begin(spec: StepSpec, optimizer: optax.GradientTransformation, params: Any) -> State:
     """The state before the first step."""
     zero = jnp.zeros((), jnp.int32)
     state = {
@@ -199,9 +254,9 @@ def _begin(run: RunSpec, optimizer: optax.GradientTransformation, params: Any) -
         "skipped": zero,
         "in_a_row": zero,
     }
-    if run.optimizer.ema is not None:
+    if spec.optimizer.ema is not None:
         state["ema"] = params
-    if run.bad_steps.sigmas is not None:
+    if spec.bad_steps.sigmas is not None:
         state["spikes"] = {
             "mean": jnp.zeros(()),
             "variance": jnp.zeros(()),
@@ -210,9 +265,7 @@ def _begin(run: RunSpec, optimizer: optax.GradientTransformation, params: Any) -
     return state
 
 
-def _gradients(
-    params: Any, batch: Batch, run: RunSpec, execution: ExecSpec, mesh: Mesh
-) -> tuple[Any, jax.Array, jax.Array]:
+def _gradients(params: Any, batch: Batch, spec: StepSpec) -> tuple[Any, jax.Array, jax.Array]:
     """Gradient of the summed loss, that sum, and the negative log-likelihoods float32 [B, L].
 
     Microbatches are summed and not averaged, so the tokens of all count alike however they are
@@ -222,33 +275,33 @@ def _gradients(
     def objective(params: Any, part: Batch) -> tuple[jax.Array, jax.Array]:
         hidden_BxLxD = transformer.hidden_states(
             params,
-            run.model,
+            spec.model,
             part["inputs"],
             part["segment_ids"],
             part["positions"],
-            mesh=mesh,
-            attention=execution.attention,
-            remat=execution.remat,
+            mesh=spec.mesh,
+            attention=spec.attention,
+            remat=spec.remat,
         )
         return cross_entropy(
             hidden_BxLxD,
-            transformer.output_projection(params, run.model),
+            transformer.output_projection(params, spec.model),
             part["targets"],
             part["loss_weights"],
-            mesh=mesh,
-            chunk=execution.loss_chunk,
-            z_loss=run.loss.z_loss,
-            soft_cap=run.model.logit_soft_cap,
+            mesh=spec.mesh,
+            chunk=spec.loss_chunk,
+            z_loss=spec.loss.z_loss,
+            soft_cap=spec.model.logit_soft_cap,
         )
 
     differentiate = jax.value_and_grad(objective, has_aux=True)
-    parts = execution.microbatches
+    parts = spec.microbatches
     if parts == 1:
         (loss_sum, nll_BxL), grads = differentiate(params, batch)
         return grads, loss_sum, nll_BxL
 
     # row i·parts + m goes to microbatch m: every device keeps the rows it has
-    sharding = NamedSharding(mesh, PartitionSpec(None, *batch_sharding(mesh).spec))
+    sharding = NamedSharding(spec.mesh, PartitionSpec(None, *batch_sharding(spec.mesh).spec))
 
     def split(x_BxL: jax.Array) -> jax.Array:
         split_MxBxL = x_BxL.reshape(-1, parts, x_BxL.shape[1]).swapaxes(0, 1)

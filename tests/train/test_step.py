@@ -130,6 +130,25 @@ def test_a_leaping_loss_is_bad(tiny_run, tiny_exec) -> None:
     assert np.flatnonzero(metrics["bad"]).tolist() == [75]
 
 
+def test_runs_share_what_is_compiled_exactly_where_their_steps_are_the_same(
+    tiny_run, tiny_exec
+) -> None:
+    mesh = make_mesh(MeshSpec(), jax.devices()[:1])
+    trainer = make_trainer(tiny_run, tiny_exec, mesh, 3)
+    data = dataclasses.replace(tiny_run.data, mixture="other", seed=9, max_epochs={"a": 1.0})
+    other = dataclasses.replace(tiny_run, data=data, seed=5)
+    elsewhere = dataclasses.replace(tiny_exec, directory="elsewhere")
+    assert make_trainer(other, elsewhere, mesh, 3) is trainer
+    for changes in (
+        {"steps": 21},
+        {"loss": dataclasses.replace(tiny_run.loss, z_loss=0.0)},
+        {"learning_rate": dataclasses.replace(tiny_run.learning_rate, peak=1e-3)},
+    ):
+        changed = dataclasses.replace(tiny_run, **changes)
+        assert make_trainer(changed, tiny_exec, mesh, 3) is not trainer
+    assert make_trainer(tiny_run, tiny_exec, mesh, 4) is not trainer
+
+
 def test_a_batch_that_does_not_divide_is_refused(tiny_run, tiny_exec) -> None:
     mesh = make_mesh(MeshSpec.parse("data=8"))
     execution = dataclasses.replace(tiny_exec, microbatches=2)
