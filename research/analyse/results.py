@@ -28,6 +28,8 @@ from research.analyse.sweep_record import CellRecord, SweepRecord
 from research.errors import GristmillError
 
 KEYS = ["arm", "size", "seed"]
+TYPES = {"seed": "int64", "step": "int64", "bytes": "int64", "tokens": "int64",
+         "value": "float64", "nll": "float64"}  # fmt: skip
 DOCUMENT_COLUMNS = ["source", "domain", "id", "bytes", "tokens", "nll"]  # of evaluate.domains
 
 
@@ -220,7 +222,7 @@ def _together(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     """All rows of some frames; `columns` where there are none."""
     frames = [frame for frame in frames if len(frame)]
     if not frames:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame({name: pd.Series(dtype=TYPES.get(name, "str")) for name in columns})
     return pd.concat(frames, ignore_index=True)[columns]
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from research.analyse.cell_state import Failure, write_failure
+from research.analyse.decisions import noise_floors
 from research.analyse.results import read_results, write_results
-from research.analyse.statistics import compare
+from research.analyse.statistics import compare, compare_domains
 from research.analyse.verdicts import terminal_verdicts
 from research.bench.calibration import simulated_sweep
 from research.errors import GristmillError
@@ -130,3 +131,17 @@ def test_a_later_evaluation_has_the_last_word(folder: Path) -> None:
     results = read_results(folder)
     assert results.last_values("demo/all/bits_per_byte")["natural", "one", 0] == 9.0
     assert results.last_values("arithmetic/accuracy").to_dict() == {("natural", "one", 0): 0.5}
+
+
+def test_a_sweep_that_was_never_begun_reads_too(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "sweep.json").write_bytes((folder / "sweep.json").read_bytes())
+    results = read_results(empty)
+    assert list(results.cells["state"]) == ["waiting"] * 6 and not len(results.table)
+    (found,) = compare(results)
+    assert found.note == "no finished pair" and len(found.missing) == 3
+    assert "no finished pair" in terminal_verdicts([found])
+    assert compare_domains(results) == [] and noise_floors(results) == []
+    write_results(results, empty)
+    assert len(pd.read_parquet(empty / "results.parquet")) == 0
