@@ -17,6 +17,8 @@ from research.train.run_spec import RunSpec, resolve_with
 
 GIN = Path(__file__).parents[2] / "gin_configs" / "sweeps" / "late_upsampling_cpu.gin"
 SECTIONS = {"sweep": SweepSettings, "late_upsampling": late_upsampling.Settings}
+# compiling is most of the work of a tiny run
+FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # the shipped file, made tiny
 TINY = (
     "sweep.seeds=[3]", "run.steps=20", "data.length=32", "model.vocabulary_size=2000",
@@ -31,6 +33,7 @@ TINY = (
 @pytest.fixture(autouse=True)
 def on_demo_data(demo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRISTMILL_ROOT", str(demo_root))
+    monkeypatch.setenv("XLA_FLAGS", FLAGS)  # of the sweep's worker
 
 
 def resolve(*options: str) -> tuple[RunSpec, late_upsampling.Settings]:
@@ -104,7 +107,7 @@ def test_what_makes_no_branches_is_refused() -> None:
     for options, message in (
         (
             ["late_upsampling.sources=['wikipedia']"],
-            "names wikipedia; with a share are code_sample",
+            "names wikipedia; with a share are web_sample",
         ),
         (["late_upsampling.factor=6.0"], "is 120% of the tokens"),
         (["data.schedule=((0, {'wiki_sample': 1.0}), (220, {'code_sample': 1.0}))"], "at step 220"),
