@@ -156,10 +156,10 @@ def _make_trainer(spec: StepSpec) -> Trainer:
     stacked = NamedSharding(mesh, PartitionSpec(None, *batch_sharding(mesh).spec))
     step = functools.partial(train_step, spec=spec, optimizer=optimizer, axes=axes)
 
+    @functools.partial(jax.jit, out_shardings=shardings)
     def draw(seed: jax.Array) -> State:
         return begin(transformer.init_params(model, seed))
 
-    draw = jax.jit(draw, out_shardings=shardings)
     return Trainer(
         abstract=abstract,
         init=lambda seed: draw(np.uint32(seed % 2**32)),  # all that jax uses of a seed
