@@ -12,7 +12,7 @@ from experiments.cells import Cell, Sweep
 from experiments.display import Display
 from experiments.runners import Runner
 from experiments.worker import Outcome
-from research.analyse.cell_state import state_of
+from research.analyse.cell_state import FAILURE, state_of
 from research.errors import GristmillError
 from research.train.run_directory import check_identity
 from research.train.run_spec import read_spec
@@ -43,6 +43,7 @@ def finished_before(sweep: Sweep) -> dict[str, Outcome]:
                 directory = sweep.folder / name
                 spec = read_spec(epath.Path(directory))
                 check_identity(spec, cell.run, cell.sources, str(directory))
+                (directory / FAILURE).unlink(missing_ok=True)  # of an attempt before the last
                 outcomes[name] = Outcome("finished")
         except GristmillError as error:
             outcomes[name] = Outcome("failed", str(error))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from experiments.runners import shares_of_cores
 from research.analyse import sweep_record
 from research.analyse.cell_state import hold, state_of
 from research.cli import main
@@ -333,3 +334,9 @@ def test_no_module_of_that_name(tmp_path: Path, capsys: pytest.CaptureFixture) -
     assert "no module experiments.nothing_such" in capsys.readouterr().err
     assert main(["sweep", "status", str(tmp_path)]) == 1
     assert "is no sweep's folder" in capsys.readouterr().err
+
+
+def test_cores_are_shared_evenly() -> None:
+    assert shares_of_cores([0, 1, 2, 3, 4], 2) == [[0, 1], [2, 3, 4]]
+    assert shares_of_cores([3, 5], 2) == [[3], [5]]
+    assert shares_of_cores([3, 5], 3) == [[3], [5], [3]]
