@@ -17,6 +17,7 @@ BENCHES = {
     "cache_build": "research.bench.cache_build",
     "train_step": "research.bench.train_step",
     "compile": "research.bench.compile_step",
+    "compile_sizes": "research.bench.compile_sizes",
     "input_wait": "research.bench.input_wait",
     "restart": "research.bench.restart",
     "mfu": "research.bench.mfu",
