@@ -1,8 +1,9 @@
 """Are verdicts as rarely wrong, and as often right, as they promise?
 
 Each turn judges 50 sweeps of two arms for every number of seeds, through `statistics.compare` as
-a report does.  The sweeps are simulated: tables of documents' losses with the structure of real
-runs, whose parts (`REAL`) were estimated from runs of 1.2M parameters on the demo's samples.
+a report does.  The sweeps are simulated: tables of documents' losses, each the sum of normal parts
+(`Parts`).  Their sizes (`REAL`) are rough estimates from four runs on the demo's samples, two arms
+with two seeds, of 1.2M parameters after 0.3M tokens.
 
 * `aa_rate`: both arms are the same mixture under different data seeds, on other documents in every
   sweep; the share of sweeps called better or worse, which is to be 1 - confidence.
@@ -58,17 +59,17 @@ class Parts:
 
 REAL = Parts(
     documents={
-        "web_sample": (40, 4000.0, 1.2, 3.0),
-        "wiki_sample": (7, 20000.0, 0.8, 2.6),
-        "code_sample": (33, 9000.0, 1.1, 2.8),
-        "math_sample": (40, 450.0, 0.4, 2.6),
-        "docs_sample": (40, 500.0, 1.0, 2.3),
+        "web_sample": (40, 3900.0, 1.14, 4.2),
+        "wiki_sample": (7, 31000.0, 1.15, 2.9),
+        "code_sample": (33, 9100.0, 1.57, 2.2),
+        "math_sample": (40, 420.0, 0.39, 2.9),
+        "docs_sample": (40, 640.0, 0.80, 2.1),
     },
     level=0.3,
-    shared=0.01,
-    seed=0.004,
-    source=0.004,
-    both=0.01,
+    shared=0.05,
+    seed=0.06,
+    source=0.03,
+    both=0.06,
 )
 
 
