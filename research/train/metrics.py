@@ -84,11 +84,18 @@ class Window:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Window:
+    def from_json(cls, value: Mapping[str, Any], domains: int) -> Window:
+        """Inverse of `to_json`, with room for `domains`.
+
+        A branch agrees with its stem on the domains seen so far, which come first, and may have
+        more, or fewer, of those yet to come.
+        """
         arrays = {
             "domain_nll": np.array(value["domain_nll"], np.float64),
             "domain_tokens": np.array(value["domain_tokens"], np.int64),
         }
+        for array in arrays.values():
+            array.resize(domains, refcheck=False)  # cut off, or filled up with zeros
         return cls(**{**value, **arrays})
 
 
@@ -212,7 +219,7 @@ class Recorder:
         self.tokens, self.flops, self.peak = tokens, flops, peak
         self.window = Window.empty(max(1, len(self.domains)))
         if meta.get("window"):
-            self.window = Window.from_json(meta["window"])
+            self.window = Window.from_json(meta["window"], len(domains))
         self.bad_steps = int(meta.get("bad_steps", 0))
         self.productive = float(meta.get("productive", 0.0))
         self.latest: dict[str, Any] = {}

@@ -61,7 +61,8 @@ PLAIN = Arm("plain", {}, "as the files say", baseline=True)
 
 '''
 ARMS = """def arms(run, settings):
-    return [PLAIN, Arm("wiki", WIKI), Arm("same", WIKI, branch_of="wiki", branch_at=16)]
+    return [PLAIN, Arm("wiki", WIKI), Arm("same", WIKI, branch_of="wiki", branch_at=16),
+            Arm("late", LATE, branch_of="wiki", branch_at=16)]
 """
 CLOCKS = {"tokens_per_s", "mfu", "data_wait", "goodput", "training_seconds"}
 # compiling is most of the work of a tiny run
@@ -110,7 +111,7 @@ def results(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A sweep of 3 arms × 2 seeds, a branch among them, that ran in one go."""
+    """A sweep of 4 arms × 2 seeds, branches among them, that ran in one go."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(demo_root).items():
@@ -118,7 +119,7 @@ def undisturbed(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         process = start([*write(folder, ARMS), "--workers", "2"])
         out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    assert "0 of 6 cells are finished" in out and "plain/seed1 finished, demo/all/bits" in out
+    assert "0 of 8 cells are finished" in out and "plain/seed1 finished, demo/all/bits" in out
     assert "less that of plain" in out and f"report: {folder / 'sweep/report.html'}" in out
     yield folder
 
@@ -127,7 +128,7 @@ def test_a_sweep_leaves_what_its_record_says(undisturbed: Path) -> None:
     folder = undisturbed / "sweep"
     record = sweep_record.read(folder)
     assert record.question == "Is all text equal?" and record.baseline.name == "plain"
-    assert record.metric == "demo/all/bits_per_byte" and len(record.cells) == 6
+    assert record.metric == "demo/all/bits_per_byte" and len(record.cells) == 8
     for cell in record.cells:
         assert state_of(folder, cell).state == "finished"
         spec = json.loads((folder / cell.directory / "spec.json").read_text())
@@ -136,7 +137,7 @@ def test_a_sweep_leaves_what_its_record_says(undisturbed: Path) -> None:
         assert "starting at step" in (folder / cell.directory / "log.txt").read_text() or cell.after
 
 
-def test_an_unchanged_branch_is_its_stem(undisturbed: Path) -> None:
+def test_an_unchanged_branch_is_its_stem_and_another_is_not(undisturbed: Path) -> None:
     found = results(undisturbed / "sweep")
     for seed in (0, 1):
         stem, branch = found[f"wiki/seed{seed}"], found[f"same/seed{seed}"]
@@ -144,13 +145,15 @@ def test_an_unchanged_branch_is_its_stem(undisturbed: Path) -> None:
         assert late and [line for line in branch[:-1] if line["step"] > 16] == late
         assert branch[-1]["evaluation"] == stem[-1]["evaluation"]
         assert branch[-1]["fingerprint"] != stem[-1]["fingerprint"]
+        last = found[f"late/seed{seed}"][-2]
+        assert "loss/code_sample" in last and "loss/wiki_sample" not in last
 
 
 def test_a_finished_sweep_runs_nothing(undisturbed: Path, capsys: pytest.CaptureFixture) -> None:
     folder = undisturbed / "sweep"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
     assert main(write(undisturbed, ARMS)) == 0
-    assert "6 of 6 cells are finished" in capsys.readouterr().out
+    assert "8 of 8 cells are finished" in capsys.readouterr().out
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
     changed = {path.name for path in after if after[path] != before.get(path)}
     assert changed <= {"sweep.json"}
@@ -237,7 +240,7 @@ def test_a_dry_run_says_what_would_be_run(
 ) -> None:
     assert main([*write(tmp_path, ARMS), "--dry_run", "--hardware", "v5e:4x4"]) == 0
     out = capsys.readouterr().out
-    assert "16-24" in out and "6 cells" in out and "are left on v5e:4x4" in out
+    assert "16-24" in out and "8 cells" in out and "are left on v5e:4x4" in out
     assert "wiki_sample  100.000%" in out and not (tmp_path / "sweep").exists()
     assert main([*write(undisturbed, ARMS), "--dry_run"]) == 0
     assert "measured on the finished cells" in capsys.readouterr().out
@@ -248,7 +251,7 @@ def test_sizes_take_the_models_place(tmp_path: Path, capsys: pytest.CaptureFixtu
     gin = gin.replace("size = 2000", "size = 8192")
     assert main([*write(tmp_path, ARMS, gin), "--dry_run"]) == 0
     out = capsys.readouterr().out
-    assert "12 cells" in out and out.index(" 1m ") < out.index(" 3m ")
+    assert "16 cells" in out and out.index(" 1m ") < out.index(" 3m ")
 
 
 def arms_of(text: str) -> str:
