@@ -1,4 +1,22 @@
-"""DOC"""
+"""Does a small model learn to add sooner when sums are written backwards, or with their steps?
+
+    gristmill sweep experiments.arithmetic_format \\
+        --gin_file gin_configs/sweeps/arithmetic_format_cpu.gin
+
+After Lee et al., "Teaching Arithmetic to Small Transformers" (2023, arXiv 2307.03381): with the
+units first, every digit of a sum depends on two digits and a carry; with the highest digit first,
+on all of them.  They train until nothing more is learned and count distinct training sums; `equal
+samples` here means the same distinct sums in every format (`addition`), and that every step of
+every run sees equally many of them, so that formats differ neither in sums nor in updates.  A
+scratchpad has 3.5 times the tokens of a plain sum, so its rows, and its FLOPs, are three times as
+many.
+
+The metric is `addition/exact_match`: of 1000 sums held out, drawn uniformly and the same in all
+arms and seeds, those whose completion by greedy decoding ends with the right answer; reversed ones
+are right if reversed.  Seeds change the initial parameters and the order of the data, not the sums.
+
+RESULT
+"""
 
 from __future__ import annotations
 

@@ -190,6 +190,9 @@ class EvalsConfig:
             refuse_unless(
                 value is None or value >= 1, f"evals.{name} is {value}; it must be at least 1"
             )
+        for name in self.exact_match:  # it becomes part of a file's name
+            fits = re.fullmatch(r"\w[\w.-]*", name) is not None
+            refuse_unless(fits, f"evals.exact_match: {name!r} has more than letters, digits, '_-.'")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from research.model.sharding import MeshSpec, make_mesh, param_shardings
 from research.model.transformer import hidden_states, init_params, logits
 from research.registry.specs import load_mixture
 from research.registry.tokenizers import BYTE_SPEC, ByteTokenizer
+from research.train.run_spec import EvalsConfig
 
 CONFIG = ModelConfig(
     vocabulary_size=264,
@@ -155,6 +156,8 @@ def test_what_cannot_be_completed_is_refused() -> None:
         evaluator(length=64)
     with pytest.raises(GristmillError, match=r"evals\.length is 8, and held has documents of"):
         evaluator(length=8)
+    with pytest.raises(GristmillError, match=r"evals\.exact_match: 'a/b' has more than letters"):
+        EvalsConfig(exact_match={"a/b": "c"})
 
 
 TASKS = """
