@@ -47,7 +47,7 @@ def arms(run, settings):
             Arm("late", late, branch_of="code", branch_at=settings.step)]
 '''
 GIN = """
-sweep.attempts = 1000000
+sweep.attempts = 50
 sweep.backoff = 0.0
 model.vocabulary_size = 8192
 model.layers = 1
