@@ -181,7 +181,7 @@ def domain_heat_map(differences: Sequence[Difference]) -> Figure:
         strong = abs(values[i, j]) > 0.62 * limit
         axis.text(
             j + 0.5, i + 0.5, signed(values[i, j], digits), ha="center", va="center", fontsize=8.5,
-            color="#ffffff" if strong else "#000000", fontweight="bold" if told else "normal",
+            color="#ffffff" if strong else "#0b0b0b", fontweight="bold" if told else "normal",
         )  # fmt: skip
     axis.set_xticks(np.arange(len(names)) + 0.5, names)
     if slanted:
@@ -346,7 +346,7 @@ def sizes(results: Results, metric: str, colours: Mapping[str, str]) -> Figure:
         axis.plot(mean.index, mean, _dash(colours, arm.name), color=colour, lw=1.9, marker="o",
                   ms=5, label=shorten(arm.name, 26))  # fmt: skip
     axis.set_xscale("log")
-    ticks = rows.groupby("size")["parameters"].min()
+    ticks = rows.groupby("size")["parameters"].min().sort_values()
     axis.set_xticks(list(ticks), [f"{size}\n{human(n)}" for size, n in ticks.items()])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(axis="x", which="minor", length=0)
