@@ -246,7 +246,7 @@ def measure(results: Results, metric: str, size: str, *, resamples: int, seed: i
     lacking = [key for key in keys if key not in values]
     if lacking:
         names = [f"{arm}/seed{number}" for arm, number in lacking]
-        known = ", ".join(_evaluations(results)) or "none"
+        known = _some(_evaluations(results), 8) or "none"
         raise GristmillError(
             f"metric {metric!r} is not in {_some(names)} of the sweep; evaluated metrics: {known}"
         )
@@ -318,7 +318,7 @@ def _sizes(results: Results, size: str | None) -> tuple[str, ...]:
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more cells" if len(names) > most else ""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
