@@ -3,6 +3,8 @@
     gristmill sweep experiments.domain_mixture \\
         --gin_file gin_configs/sweeps/domain_mixture_cpu.gin --workers 2
 
+36 runs of the 1M model on 1M tokens each: some 80 minutes on 2 cores.
+
 The arms, each with the same evaluation:
 
     stratified   an equal share of the tokens from every source

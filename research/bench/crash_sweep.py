@@ -31,6 +31,7 @@ from research.registry.specs import load_mixture
 from research.terminal import progress
 
 KILLS_A_ROUND = 40
+PAUSE = 0.6  # of the undisturbed sweep's time, the longest between kills
 CLOCKS = {"tokens_per_s", "mfu", "data_wait", "goodput", "training_seconds"}
 ARMS = '''"""Does a kill change anything?"""
 import dataclasses
@@ -101,7 +102,7 @@ def crash_sweep(rounds: int) -> list[Figure]:
                     sweep = subprocess.Popen(words, stdout=output, stderr=output)
                 while kills < rounds * KILLS_A_ROUND:
                     try:
-                        sweep.wait(rng.uniform(0, seconds))
+                        sweep.wait(rng.uniform(0, PAUSE * seconds))
                         break
                     except subprocess.TimeoutExpired:
                         os.kill(rng.choice([sweep.pid, *_children(sweep.pid)]), signal.SIGKILL)
