@@ -135,8 +135,8 @@ def compare(
       seed: of the resampling.
 
     Returns:
-      A Difference for every size and arm but the baseline, in the order of the record.  A pair
-      that lacks a finished cell does not count, and is named in `missing`.
+      A Difference for every size and arm but the baseline that the record has cells of, in its
+      order.  A pair that lacks a finished cell does not count, and is named in `missing`.
 
     Raises:
       GristmillError: finished cells lack the metric, were measured on different documents, or
@@ -327,8 +327,9 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 
 def _family(results: Results, measured: Sequence[Measured], confidence: float) -> list[Difference]:
     """The differences of all arms on some metrics of one size, tested together."""
+    declared = {(cell.arm, cell.size) for cell in results.record.cells}
     arms = [arm.name for arm in results.record.arms if not arm.baseline]
-    pairs = [(arm, one) for arm in arms for one in measured]
+    pairs = [(arm, one) for arm in arms for one in measured if (arm, one.size) in declared]
     tested = sum(len(_paired(results, arm, one)) > 1 for arm, one in pairs)
     found = [_difference(results, arm, one, confidence, max(1, tested)) for arm, one in pairs]
     corrected = holm([difference.p_value for difference in found])
@@ -416,17 +417,20 @@ def _missing(
     results: Results, arm: str, measured: Measured, seeds: Sequence[int]
 ) -> tuple[str, ...]:
     """Why the pairs of other seeds do not count, a line for each."""
-    cells = results.cells[results.cells["size"] == measured.size].set_index(["arm", "seed"])
+    here = results.cells[results.cells["size"] == measured.size]
+    cells = {(cell.arm, cell.seed): cell for cell in here.itertuples()}
     lines = []
     for seed in results.record.seeds:
-        if seed in seeds:
+        if seed in seeds or (arm, seed) not in cells:
             continue
         causes = []
         for name in (arm, results.record.baseline.name):
-            cell = cells.loc[(name, seed)]
-            if cell["state"] != "finished":
-                cause = f": {cell['failure']}" if isinstance(cell["failure"], str) else ""
-                causes.append(f"{name} {PLAIN[cell['state']]}{cause}")
+            cell = cells.get((name, seed))
+            if cell is None:
+                causes.append(f"{name} has no such cell")
+            elif cell.state != "finished":
+                cause = f": {cell.failure}" if isinstance(cell.failure, str) else ""
+                causes.append(f"{name} {PLAIN[cell.state]}{cause}")
             elif not math.isfinite(measured.values[name, seed]):
                 causes.append(f"{name} diverged: {measured.metric} is not finite")
         lines.append(f"seed {seed}: {'; '.join(causes)}")

@@ -186,6 +186,16 @@ def test_a_value_that_is_not_finite_drops_its_pair() -> None:
     assert found.missing == ("seed 1: a diverged: demo/all/bits_per_byte is not finite",)
 
 
+def test_cells_that_were_never_declared_are_not_missed() -> None:
+    results = simulated(arms=3)
+    kept = [(c.arm, c.seed) not in {("a", 2), ("b", 0), ("b", 1), ("b", 2)}
+            for c in results.record.cells]  # fmt: skip
+    cells = tuple(c for c, keep in zip(results.record.cells, kept, strict=True) if keep)
+    record = dataclasses.replace(results.record, cells=cells)
+    (found,) = compare(dataclasses.replace(results, record=record, cells=results.cells[kept]))
+    assert (found.arm, found.seeds, found.missing) == ("a", (0, 1), ())
+
+
 def test_a_metric_that_runs_lack_is_one_line() -> None:
     with pytest.raises(GristmillError) as error:
         compare(simulated(), metric="demo/all/bits_per_bite")
