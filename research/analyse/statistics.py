@@ -60,7 +60,7 @@ class Difference:
       seeds_needed: about how many more seeds would find a true difference as large as `mean` in
         80% of cases; 0 where it is found, None where no number up to 1000 would, or not known.
       missing: why pairs do not count, a line for each: 'seed 2: no_web failed: …'.
-      note: what stands in the way of an interval, '' if nothing does.
+      note: what stands in the way of an interval, or of a verdict; '' if nothing does.
     """
 
     arm: str
@@ -377,6 +377,8 @@ def _difference(
         detectable = found.minimum_detectable(alpha / comparisons, POWER)
         enough = found.seeds_needed(alpha / comparisons, POWER)
         needed = None if enough is None else enough - len(seeds)
+        if needed is None and found.document_variance > found.scale**2:
+            note = "more documents would tell, rather than more seeds"
     return Difference(
         arm=arm,
         baseline=baseline,
@@ -410,7 +412,7 @@ def _judged(difference: Difference, p_holm: float, alpha: float) -> Difference:
         return dataclasses.replace(difference, p_holm=p_holm)
     improved = (difference.mean < 0) == (difference.better == "lower")
     verdict: Verdict = "better" if improved else "worse"
-    return dataclasses.replace(difference, p_holm=p_holm, verdict=verdict, seeds_needed=0)
+    return dataclasses.replace(difference, p_holm=p_holm, verdict=verdict, seeds_needed=0, note="")
 
 
 def _missing(

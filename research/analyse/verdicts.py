@@ -81,7 +81,7 @@ def more_seeds(difference: Difference) -> str:
     if difference.verdict != "cannot tell" or math.isnan(difference.low):
         return "-"
     if difference.seeds_needed is None:
-        return "many"
+        return "-" if difference.note else "many"
     return f"{difference.seeds_needed}"
 
 

@@ -186,6 +186,14 @@ def test_a_value_that_is_not_finite_drops_its_pair() -> None:
     assert found.missing == ("seed 1: a diverged: demo/all/bits_per_byte is not finite",)
 
 
+def test_where_documents_hide_the_difference_seeds_are_not_asked_for() -> None:
+    parts = dataclasses.replace(SMALL, document=0.5, seed=1e-4, source=1e-4)
+    rng = np.random.default_rng(0)
+    (found,) = compare(simulated_sweep(parts, ("natural", "a"), range(4), rng))
+    assert found.verdict == "cannot tell" and found.seeds_needed is None
+    assert "more documents would tell" in terminal_verdicts([found])
+
+
 def test_cells_that_were_never_declared_are_not_missed() -> None:
     results = simulated(arms=3)
     kept = [(c.arm, c.seed) not in {("a", 2), ("b", 0), ("b", 1), ("b", 2)}
