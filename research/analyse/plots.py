@@ -226,7 +226,14 @@ def learning_curves(
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
     axes = figure.subplots(1, max(1, len(metrics)), squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=False):
-        for name, curve in _curves(results, metric, size):
+        curves = _curves(results, metric, size)
+        steps = {at for _, curve in curves for at in curve.index}
+        axis.set_title(_titled(metric))
+        axis.set_ylabel(metric_unit(metric))
+        if len(steps) == 1:
+            _one_step(axis, curves, colours, steps.pop())
+            continue
+        for name, curve in curves:
             colour, line = colours[name], _dash(colours, name)
             for seed in curve.columns:
                 one = curve[seed].dropna()
@@ -236,12 +243,10 @@ def learning_curves(
             axis.plot(mean.index, mean, line, color=colour, lw=1.9, marker=marker, ms=3.2,
                       label=shorten(name, 26))  # fmt: skip
         _focus(axis)
-        axis.set_title(_titled(metric))
         axis.set_xlabel("training tokens")
-        axis.set_ylabel(metric_unit(metric))
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: human(x) if x else "0"))
-    _legend(figure, axes[0])
+    _legend(figure, axes[-1])
     return figure
 
 
@@ -260,6 +265,21 @@ def _curves(results: Results, metric: str, size: str) -> list[tuple[str, pd.Data
         for arm in results.record.arms
         if len(here := rows[(rows["arm"] == arm.name) & rows["value"].notna()])
     ]
+
+
+def _one_step(
+    axis: Axes, curves: Sequence[tuple[str, pd.DataFrame]], colours: Mapping[str, str], at: float
+) -> None:
+    """What was measured once, at the end: the arms side by side."""
+    for place, (name, curve) in enumerate(curves):
+        values = curve.to_numpy().ravel()
+        axis.plot([place] * len(values), values, "o", color=colours[name], ms=3.5, alpha=0.4, mew=0)
+        axis.plot(place, values.mean(), "_", color=colours[name], ms=22, mew=2.4,
+                  label=shorten(name, 26))  # fmt: skip
+    axis.set_xlim(-0.7, len(curves) - 0.3)
+    axis.set_xticks([])
+    axis.margins(y=0.15)
+    axis.set_xlabel(f"after {human(at)} training tokens")
 
 
 def _focus(axis: Axes) -> None:

@@ -135,9 +135,11 @@ def render(results: Results, differences: Sequence[Difference], command: str) ->
         unit=plots.metric_unit(metric),
         colours=plots.arm_colours(results),
         answers=[(d, answer(d, decimals(decided))) for d in decided],
-        tables=_verdict_tables(record.sizes, differences),
+        tables=_verdict_tables(results, differences),
         power=f"{POWER:.0%}",
-        resamples=RESAMPLES,
+        resampled=f"seeds and {decided[0].documents} documents, {RESAMPLES} resamples"
+        if decided[0].documents
+        else "seeds",
         figures=_figures(results, differences),
         floors=[_floor_row(f) for f in _floors(results, metric)],
         accuracy=decisions.decision_accuracy(results, metric),
@@ -204,12 +206,11 @@ def _changes(changes: Any) -> list[str]:
 # ---- tables -------------------------------------------------------------------------------------
 
 
-def _verdict_tables(
-    sizes: Sequence[str], differences: Sequence[Difference]
-) -> list[dict[str, Any]]:
+def _verdict_tables(results: Results, differences: Sequence[Difference]) -> list[dict[str, Any]]:
     """A table of verdicts for every size, the largest first."""
     tables = []
-    for size in reversed(sizes):
+    values = results.last_values(differences[0].metric)
+    for size in reversed(results.record.sizes):
         here = [d for d in differences if d.size == size]
         digits = decimals(here)
         rows = []
@@ -232,14 +233,26 @@ def _verdict_tables(
                     "values": f"{d.arm_value:.4f}" if d.seeds else "-",
                 }
             )
-        tables.append({"size": size, "rows": rows, "notes": _notes(here), "first": here[0]})
+        own = [
+            value for (arm, at, _), value in values.items() if (arm, at) == (here[0].baseline, size)
+        ]
+        tables.append(
+            {
+                "size": size,
+                "rows": rows,
+                "notes": _notes(here),
+                "confidence": f"{here[0].confidence:.0%}",
+                "baseline": f"{sum(own) / len(own):.4f}" if own else "-",
+            }
+        )
     return tables
 
 
 def _notes(differences: Sequence[Difference]) -> list[str]:
     """The notes of the terminal's table, by the names of the report's columns."""
     columns = {"low and high:": "Interval:", "can see:": "Smallest detectable:"}
-    lines = notes(differences)
+    elsewhere = {line for d in differences for line in d.missing}  # a section of the report
+    lines = [line for line in notes(differences) if line not in elsewhere]
     for there, here in columns.items():
         lines = [line.replace(there, here, 1) for line in lines]
     return lines

@@ -51,7 +51,7 @@ def tiny_run(width: int, shares: Mapping[str, float] | None, seed: int, steps: i
             kv_heads=2,
             head_dim=width // 2,
             mlp_width=2 * width,
-            max_length=512,
+            max_length=256,
             compute_dtype="float32",
         ),
         data=DataConfig(
@@ -65,7 +65,7 @@ def tiny_run(width: int, shares: Mapping[str, float] | None, seed: int, steps: i
         learning_rate=LearningRate(peak=2e-2, warmup_steps=4),
         loss=LossConfig(),
         bad_steps=BadStepsConfig(),
-        evals=EvalsConfig(mixtures=("demo",), every=steps // 2, documents=2, length=512),
+        evals=EvalsConfig(mixtures=("demo",), every=steps // 2, documents=2, length=256),
         init=InitConfig(),
         steps=steps,
         seed=seed,
