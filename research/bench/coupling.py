@@ -10,9 +10,9 @@ source's documents in the same order.  From the same runs,
 `sd_ratio` is unpaired / paired, of the bits per byte of all held-out documents.  Paired seeds give
 the same interval as sd_ratio² times as many unpaired ones.
 
-It needs the cache of `demo` and minutes of training (0.3M parameters, 0.1M tokens a run).  Seen with
-8 seeds: 4.1 (0.105 / 0.026 bits per byte); as each deviation is of 8 values, the ratio is known to
-a factor of about 1.7 only.
+It needs the cache of `demo` and minutes of training (0.3M parameters, 0.1M tokens a run).  With 8
+seeds it was 4.1 (0.105 / 0.026 bits per byte); a deviation of 8 values is itself rough, and so the
+ratio is known to a factor of about 1.7.
 """
 
 from __future__ import annotations
