@@ -1,17 +1,16 @@
 """Sums written in three ways, as corpora: the data of `arithmetic_format`.
 
-    plain        128+367=0495
-    reversed     128+367=5940
+    plain        128+367=495
+    reversed     128+367=594
     scratchpad   128+367=
                  A->5,C->1
                  A->9,C->0
                  A->4,C->0.
-                 0495
+                 495
 
 after Lee et al., "Teaching Arithmetic to Small Transformers" (2023, arXiv 2307.03381), whose
-'simplified scratchpad' the third is: digit A and carry C of every column, the units first.  All
-numbers are padded with zeros, one of the paper's variants, so that all sums of a format are equally
-long; the `$` that they put around a sum is our EOS before and after every document.
+'simplified scratchpad' the third is: digit A and carry C of every column, the units first.  Their
+`$` around a sum is our EOS before and after every document; there are no padding zeros.
 
 A sum is held out by the hash of its two numbers, whichever comes first, so a+b and b+a in all
 formats and corpora are on the same side.  In meta: `prompt` (up to the '=') and `answer`, the last
@@ -124,15 +123,14 @@ def held_out_sums(digits: int, count: int, seed: int) -> list[Sum]:
     return list(found)
 
 
-def document(a: int, b: int, digits: int, format: str) -> Document:
-    """A sum in one of the FORMATS, of numbers of so many digits."""
-    prompt = f"{a:0{digits}}+{b:0{digits}}="
-    answer = f"{a + b:0{digits + 1}}"
+def document(a: int, b: int, format: str) -> Document:
+    """A sum in one of the FORMATS."""
+    prompt, answer = f"{a}+{b}=", str(a + b)
     written = answer
     if format == "reversed":
         written = answer = answer[::-1]
     elif format == "scratchpad":
-        written = scratchpad(a, b, digits) + answer
+        written = scratchpad(a, b) + answer
     return Document(
         text=prompt + written,
         id=f"{a}+{b}",
@@ -142,10 +140,10 @@ def document(a: int, b: int, digits: int, format: str) -> Document:
     )
 
 
-def scratchpad(a: int, b: int, digits: int) -> str:
+def scratchpad(a: int, b: int) -> str:
     """Digit and carry of every column, the units first, each on a line."""
     lines, carry = [], 0
-    for place in range(digits):
+    for place in range(len(str(max(a, b)))):
         column = a // 10**place % 10 + b // 10**place % 10 + carry
         carry = column // 10
         lines.append(f"A->{column % 10},C->{carry}")
@@ -158,9 +156,9 @@ def build(data_root: Path, digits: int, format: str, samples: int) -> Corpus:
     def read() -> Iterator[Document]:
         sums = training_sums(digits, SEED)
         for _ in range(samples):
-            yield document(*next(sums), digits, format)
+            yield document(*next(sums), format)
         for a, b in held_out_sums(digits, held_out(digits), SEED):
-            yield document(a, b, digits, format)
+            yield document(a, b, format)
 
     definition = {
         "digits": digits,

@@ -5,17 +5,18 @@
 
 After Lee et al., "Teaching Arithmetic to Small Transformers" (2023, arXiv 2307.03381): with the
 units first, every digit of a sum depends on two digits and a carry; with the highest digit first,
-on all of them.  They train until nothing more is learned and count distinct training sums; `equal
-samples` here means the same distinct sums in every format (`addition`), and that every step of
-every run sees equally many of them, so that formats differ neither in sums nor in updates.  A
-scratchpad has 3.5 times the tokens of a plain sum, so its rows, and its FLOPs, are three times as
-many.
+on all of them.  They count distinct training sums, and train until nothing more is learned.  `Equal
+samples` here means the same distinct sums in every format (`addition`), equally many steps, and
+rows for equally many sums in every step, so that formats differ neither in sums nor in updates.
+(Shorter sums leave room for more: a step of the shipped file has 54 plain or reversed sums, and 48
+with a scratchpad.)  A scratchpad makes a sum 3.5 times as long, and its runs cost three times as
+much.
 
 The metric is `addition/exact_match`: of 1000 sums held out, drawn uniformly and the same in all
 arms and seeds, those whose completion by greedy decoding ends with the right answer; reversed ones
 are right if reversed.  Seeds change the initial parameters and the order of the data, not the sums.
 
-RESULT
+Seen with one seed, after 900 steps on 2000 sums: plain 0.419, reversed 0.873.
 """
 
 from __future__ import annotations
@@ -44,12 +45,13 @@ class Settings:
       formats: ways to write a sum, of `addition.FORMATS`.
       samples: numbers of training sums, each with every format; the first of the formats with the
         first of these is the baseline.
-      sums_per_step: in every format, so that after equal steps equally many have been seen.
+      sums_per_step: the rows of a step have room for so many sums of the longest kind, in every
+        format, so that equal steps see about equally many.
     """
 
     digits: int = 3
     formats: tuple[str, ...] = FORMATS
-    samples: tuple[int, ...] = (1000,)
+    samples: tuple[int, ...] = (2000,)
     sums_per_step: int = 48
 
     def __post_init__(self) -> None:
@@ -81,12 +83,14 @@ def arms(run: RunSpec, settings: Settings) -> list[Arm]:
 
 
 def _rows(settings: Settings, format: str, length: int) -> int:
-    """Rows of so many tokens that hold the sums of a step; all sums of a format are equally long.
+    """Rows of so many tokens that hold the sums of a step, were they all of the longest kind (nine
+    in ten are, but for a digit of the answer).
 
     Raises:
       GristmillError: no whole number of rows does.
     """
-    tokens = len(document(0, 0, settings.digits, format).text) + 1  # with EOS
+    largest = 10**settings.digits - 1
+    tokens = len(document(largest, largest, format).text) + 1  # with EOS
     in_a_row = length // tokens
     if not in_a_row or settings.sums_per_step % in_a_row:
         raise GristmillError(

@@ -35,27 +35,23 @@ def read_back(text: str, format: str) -> tuple[int, int, str]:
         column = a // 10**place % 10 + b // 10**place % 10 + carry
         assert column == 10 * int(carry_after) + int(digit)
         carry, digits = int(carry_after), digit + digits
-    assert answer == f"{carry}{digits}"
+    assert answer == f"{carry}{digits}".removeprefix("0")
     return a, b, answer
 
 
 @pytest.mark.parametrize("format", addition.FORMATS)
 def test_every_sum_is_right_in_every_format(format: str) -> None:
-    lengths = set()
-    for a, b in [*itertools.islice(addition.training_sums(3, 1), 300), (0, 0), (999, 999)]:
-        made = addition.document(a, b, 3, format)
-        x, y, answer = read_back(made.text, format)
-        assert (x, y, int(answer), len(answer)) == (a, b, a + b, 4)
+    for a, b in [*itertools.islice(addition.training_sums(3, 1), 300), (0, 10), (999, 999)]:
+        made = addition.document(a, b, format)
+        assert read_back(made.text, format) == (a, b, str(a + b))
         assert made.text.startswith(made.meta["prompt"]) and made.meta["prompt"].endswith("=")
         assert made.text.rpartition("\n")[2].endswith(made.meta["answer"])
-        lengths.add(len(made.text))
-    assert len(lengths) == 1
 
 
 def test_the_examples_of_the_docstring() -> None:
-    texts = {f: addition.document(128, 367, 3, f).text for f in addition.FORMATS}
-    assert texts["plain"] == "128+367=0495" and texts["reversed"] == "128+367=5940"
-    assert texts["scratchpad"] == "128+367=\nA->5,C->1\nA->9,C->0\nA->4,C->0.\n0495"
+    texts = {f: addition.document(128, 367, f).text for f in addition.FORMATS}
+    assert texts["plain"] == "128+367=495" and texts["reversed"] == "128+367=594"
+    assert texts["scratchpad"] == "128+367=\nA->5,C->1\nA->9,C->0\nA->4,C->0.\n495"
     shown = [line.strip() for line in addition.__doc__.splitlines()]
     for text in texts.values():
         assert any(line.endswith(text.splitlines()[0]) for line in shown)
@@ -114,11 +110,10 @@ def test_the_arms_of_the_shipped_file_can_run(root: Path, monkeypatch: pytest.Mo
     for arm in arms:
         made = changed(run, arm)
         source = open_data(made, None)
-        batch = source[3]
-        sums = sum(len(set(row)) - (0 in row) for row in batch["segment_ids"].tolist())
-        # the last row of an epoch may be less than full
-        assert found["arithmetic_format"].sums_per_step - 2 <= sums
-        assert sums <= found["arithmetic_format"].sums_per_step
+        ids = [row for step in range(30) for row in source[step]["segment_ids"].tolist()]
+        sums = sum(len(set(row) - {0}) for row in ids) / 30
+        # shorter sums leave room for more
+        assert sums == pytest.approx(found["arithmetic_format"].sums_per_step, rel=0.15)
 
 
 def test_what_there_is_no_task_of_is_refused() -> None:
