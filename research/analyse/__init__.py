@@ -1,8 +1,9 @@
 """From a sweep's directory to an answer with error bars.
 
     sweep.json + run directories ──results──> one tidy table ──statistics──> verdicts
-                                                    │                          │
-                                                    └──plots, scaling──> report.html
+                                                    │            (intervals)   │
+                                                    └──plots, decisions──> report.html
+                                                       scaling, documents: the notebooks
 
 The ideas:
 
