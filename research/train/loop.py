@@ -18,7 +18,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -197,6 +197,7 @@ def train(run: RunSpec, execution: ExecSpec, make_evaluators: MakeEvaluators) ->
         stack.enter_context(jax.transfer_guard("disallow"))
         per_call = steps_per_call(run, execution)
         batches = device_batches(source, step, per_call, trainer, execution, run.data.batch)
+        stack.callback(batches.close)
         running: collections.deque[tuple[int, Any]] = collections.deque()
         resumed_at = step
         if evaluation_due():
@@ -339,20 +340,23 @@ def device_batches(
     trainer: Trainer,
     execution: ExecSpec,
     rows: int,
-) -> Iterator[tuple[int, dict[str, jax.Array]]]:
+) -> Generator[tuple[int, dict[str, jax.Array]], None, None]:
     """(K, global arrays [K, B, L]) for calls of K steps, which begin at multiples of `per_call`;
     the steps left at the end go one by one."""
     steps = len(source)
     stream = load(source, start, threads=execution.threads, prefetch=execution.prefetch)
     step = start
-    while step < steps:
-        whole = step % per_call == 0 and step + per_call <= steps
-        count = per_call if whole else 1
-        parts = [next(stream) for _ in range(count)]
-        stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
-        shape = (count, rows, source.spec.length)
-        yield count, to_devices(stacked, trainer.batch_sharding, shape)
-        step += count
+    try:
+        while step < steps:
+            whole = step % per_call == 0 and step + per_call <= steps
+            count = per_call if whole else 1
+            parts = [next(stream) for _ in range(count)]
+            stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
+            shape = (count, rows, source.spec.length)
+            yield count, to_devices(stacked, trainer.batch_sharding, shape)
+            step += count
+    finally:
+        stream.close()  # its threads end
 
 
 def steps_per_call(run: RunSpec, execution: ExecSpec) -> int:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 
+from research import cli
 from research.model.config import ModelConfig
 from research.train.run_spec import (
     BadStepsConfig,
@@ -128,6 +129,22 @@ def gristmill(demo_root: Path) -> Callable[..., subprocess.Popen]:
         )
 
     return start
+
+
+@pytest.fixture
+def command(
+    demo_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `gristmill` on the demo data within this process, which saves the imports: the exit
+    status, and what it printed."""
+    monkeypatch.setenv("GRISTMILL_ROOT", str(demo_root))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(list(arguments))
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from .conftest import TINY_GIN, read_lines
 
 Start = Callable[..., subprocess.Popen]
+Command = Callable[..., tuple[int, str, str]]
 CLOCKS = {"tokens_per_s", "mfu", "data_wait", "goodput"}
 
 
@@ -208,7 +210,7 @@ def test_a_diverging_run_ends_with_one_line(
         ("data.mixture='demo_stratified_2'", "demo_stratified_2"),
         ("model.vocabulary_size=100", "set model.vocabulary_size to at least"),
         ("data.length=128", "more than model.max_length"),
-        ("exec.microbatches=3", "multiple of 3"),
+        ("exec.microbatches=3", "multiple of 24"),
         ("exec.attention='magic'", "attention is one of"),
         ("exec.remat='some'", "remat is one of"),
         ("data.max_epochs={'web': 1.0}", "max_epochs names web"),
@@ -217,52 +219,77 @@ def test_a_diverging_run_ends_with_one_line(
     ],
 )
 def test_bad_input_gets_one_line(
-    gristmill: Start, tiny_gin: Path, tmp_path: Path, option: str, message: str
+    command: Command, tiny_gin: Path, tmp_path: Path, option: str, message: str
 ) -> None:
-    code, _, err = train(gristmill, tiny_gin, tmp_path / "run", option, "evals.mixtures=['demo']")
-    last = err.splitlines()[-1]
+    options = [f"exec.directory='{tmp_path / 'run'}'", "evals.mixtures=['demo']",
+               "exec.mesh='data=8'", option]  # fmt: skip
+    arguments = [part for binding in options for part in ("--gin", binding)]
+    code, _, err = command("train", "--gin-file", str(tiny_gin), *arguments)
     assert code == 1 and "Traceback" not in err
+    last = err.splitlines()[-1]
     assert last.startswith("gristmill: ") and message in last
 
 
-def test_a_dry_run_says_what_would_be_done(
-    gristmill: Start, tiny_gin: Path, tmp_path: Path
-) -> None:
-    code, out, err = finish(gristmill("train", "--gin_file", str(tiny_gin), "--dry_run"))
+def test_a_dry_run_says_what_would_be_done(command: Command, tiny_gin: Path) -> None:
+    bindings = ("--gin", "exec.mesh='data=8'")
+    code, out, err = command("train", "--gin_file", str(tiny_gin), "--dry_run", *bindings)
     assert code == 0, err
     assert "6.14k tokens: 24 steps × 8 rows × 32 tokens" in out
     assert "wiki_sample" in out and "parameters" in out and "FLOPs" in out
 
 
-def test_two_processes_one_killed_and_then_one_process(
-    gristmill: Start, tmp_path: Path, whole: Path
-) -> None:
-    gin = tmp_path / "tiny.gin"
+def two_processes(
+    gristmill: Start, gin: Path, directory: Path, *options: str
+) -> list[subprocess.Popen]:
+    """A run on two hosts of four devices; returns once it has saved step 8."""
     gin.write_text(TINY_GIN.replace("'data=1'", "'data=2,fsdp=2,tensor=2'"))
-    directory = tmp_path / "run"
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    bindings = [f"exec.directory='{directory}'", *EVALS, "exec.hosts=2",
+    bindings = [f"exec.directory='{directory}'", *options, "exec.hosts=2",
                 f"exec.coordinator='localhost:{port}'"]  # fmt: skip
     processes = []
     for number in range(2):
-        options = [*bindings, f"exec.process={number}"]
-        arguments = [part for option in options for part in ("--gin", option)]
+        own = [*bindings, f"exec.process={number}"]
+        arguments = [part for binding in own for part in ("--gin", binding)]
         processes.append(gristmill("train", "--gin-file", str(gin), *arguments, devices=4))
     deadline = time.time() + 300
-    while not (directory / "checkpoints" / "8").exists() and time.time() < deadline:
+    while max(saved_steps(directory), default=0) < 8 and time.time() < deadline:
         assert not any(p.poll() for p in processes), processes[0].communicate()[1]
         time.sleep(0.005)
-    for process in processes[::-1]:  # the second dies, the first cannot go on without it
+    return processes
+
+
+def saved_steps(directory: Path) -> list[int]:
+    return [int(path.name) for path in directory.glob("checkpoints/*") if path.name.isdigit()]
+
+
+def test_two_processes_one_killed_and_then_one_process(
+    gristmill: Start, tmp_path: Path, whole: Path
+) -> None:
+    gin, directory = tmp_path / "tiny.gin", tmp_path / "run"
+    # the second dies, the first cannot go on without it
+    for process in two_processes(gristmill, gin, directory, *EVALS)[::-1]:
         process.kill()
         process.communicate(timeout=60)
-    steps = [int(p.name) for p in (directory / "checkpoints").iterdir() if p.name.isdigit()]
-    assert max(steps) >= 8
+    assert max(saved_steps(directory)) >= 8
     code, out, err = train(gristmill, gin, directory, *EVALS, "exec.mesh='data=1'")
     assert code == 0, err
     assert "going on at step" in out
     close(losses(directory), losses(whole), 1e-3)
+
+
+def test_sigterm_in_one_of_two_processes_stops_and_saves_in_both(
+    gristmill: Start, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    processes = two_processes(gristmill, tmp_path / "tiny.gin", directory, "run.steps=100_000")
+    processes[1].send_signal(signal.SIGTERM)
+    ends = [finish(process) for process in processes]
+    for code, _, err in ends:
+        assert code == 128 + signal.SIGTERM, err
+        stopped = re.search(r"stopped by SIGTERM after step (\d+), which is saved", err)
+        assert stopped and int(stopped[1]) == max(saved_steps(directory))
 
 
 def test_full_storage_while_saving_is_one_line(
