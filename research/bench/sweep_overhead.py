@@ -1,7 +1,7 @@
 """`gristmill bench sweep_overhead`: what a sweep costs beyond the training of its cells.
 
-The demo's sweep of 9 cells, 2.5 times as long and without evaluations, by two workers on two cores: its
-wall time over the seconds that its cells spent on training steps, shared by the workers.  Nine
+The demo's sweep of 9 cells, 2.5 times as long and without evaluations, by two workers on two cores:
+its wall time over the seconds that its cells spent on training steps, shared by the workers.  Nine
 equal cells take two workers five turns, so that the ratio is 10/9 before anything else is counted.
 The first round compiles; later ones find the programs on disk.
 """
