@@ -39,7 +39,7 @@ from experiments.arms import Arm
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    step: int = 40
+    step: int = 200
 
 def arms(run, settings):
     code = {"data.schedule": ((0, {"code_sample": 1.0}),)}
@@ -64,13 +64,13 @@ data.length = 64
 data.batch = 8
 data.seed = 0
 run.seed = 0
-run.steps = 60
+run.steps = 300
 learning_rate.peak = 1e-2
 learning_rate.warmup_steps = 2
 evals.mixtures = ['demo']
 evals.documents = 1
-evals.every = 30
-exec.checkpoint_every = 10
+evals.every = 100
+exec.checkpoint_every = 20
 exec.log_every = 4
 exec.tensorboard = False
 """
