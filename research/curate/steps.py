@@ -1,0 +1,149 @@
+"""What a curation step is: a pure function of one document, with its thresholds as fields.
+
+    @dataclasses.dataclass(frozen=True)
+    class Length(Step):
+        name: ClassVar[str] = "length"
+        version: ClassVar[int] = 1
+        min_characters: int = threshold(100, 0, 10**9, "shorter texts are dropped")
+
+        def __call__(self, document: Document) -> Document | Drop:
+            if len(document.text) < self.min_characters:
+                return Drop("too_short", f"{len(document.text)} < {self.min_characters}")
+            return document
+
+A step returns the document (itself, if it has nothing to change), an `Edited` document with what
+was changed and why, or a `Drop` with its reason.  It keeps no state between documents, so that the
+result is the same for any order and any number of processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from research.corpora.document import Document
+from research.errors import GristmillError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drop:
+    """A document is not kept.
+
+    Attributes:
+      reason: one of a step's few words, to count by.
+      detail: what was measured in this document, as '0.41 > 0.3'.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """A passage was taken out of a text or replaced.
+
+    Attributes:
+      reason: one of a step's few words, to count by.
+      removed: the passage.
+      inserted: what stands in its place now.
+    """
+
+    reason: str
+    removed: str
+    inserted: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Edited:
+    """A document whose text a step changed, with all changes in the order of the text."""
+
+    document: Document
+    changes: tuple[Change, ...]
+
+
+Outcome = Document | Edited | Drop
+
+
+def threshold(default: Any, low: float, high: float, help: str) -> Any:
+    """A field of a step that holds a number.
+
+    Args:
+      default: the published value; None where the rule is off.
+      low: the least value that makes sense.
+      high: the greatest.
+      help: what it does, in a few words.
+    """
+    return dataclasses.field(default=default, metadata={"range": (low, high), "help": help})
+
+
+def option(default: Any, help: str) -> Any:
+    """A field of a step that holds a switch, a word or a tuple of words."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Base of all steps: a frozen dataclass whose fields are its settings.
+
+    Attributes:
+      name: what users call it; unique among steps.
+      version: raised when the same settings would give another result; part of fingerprints.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        """Checks every threshold.
+
+        Raises:
+          GristmillError: a threshold is no number or out of its range.
+        """
+        for field in dataclasses.fields(self):
+            if "range" not in field.metadata:
+                continue
+            value, (low, high) = getattr(self, field.name), field.metadata["range"]
+            if value is None:
+                continue
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            whole = isinstance(field.default, int) and isinstance(value, float)
+            if not number or whole or not math.isfinite(value) or not low <= value <= high:
+                kind = "a whole number" if isinstance(field.default, int) else "a number"
+                raise GristmillError(
+                    f"{self.name}.{field.name} is {value!r}; "
+                    f"it must be {kind} from {low} to {high}: {field.metadata['help']}"
+                )
+
+    def __call__(self, document: Document) -> Outcome:
+        """Judges one document.  An exception puts the document into quarantine."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """All fields, as JSON has them."""
+        return {
+            field.name: list(value)
+            if isinstance(value := getattr(self, field.name), tuple)
+            else value
+            for field in dataclasses.fields(self)
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Name, version and settings: what a fingerprint and a manifest hold of a step."""
+        return {"step": self.name, "version": self.version, "settings": self.settings()}
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Step:
+        """This step with some fields changed.
+
+        Raises:
+          GristmillError: there is no such field, or a value does not fit.
+        """
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        changed = {}
+        for name, value in settings.items():
+            if name not in fields:
+                known = ", ".join(fields) or "none"
+                raise GristmillError(f"step {self.name} has no setting {name!r}; it has: {known}")
+            changed[name] = tuple(value) if isinstance(value, list) else value
+        return dataclasses.replace(self, **changed)
