@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -208,6 +209,8 @@ def build_corpus(
     tools: Sequence[str] = (),
     part_bytes: int = 64 << 20,
     limit: int | None = None,
+    dropped: Mapping[str, int] | None = None,
+    tables: Sequence[Path] = (),
     progress: Callable[[Iterator], Any] = iter,
 ) -> Corpus:
     """Writes a corpus from its units, or goes on with one that was interrupted.
@@ -227,6 +230,8 @@ def build_corpus(
       tools: distributions whose versions are worth recording.
       part_bytes: UTF-8 bytes of text after which a part is closed.
       limit: stop after so many documents.
+      dropped: documents that were read but are not among the units' records, by reason; recorded.
+      tables: files that lie beside the corpus, with what is known of its documents; copied.
       progress: wraps the iterator of records, for a progress bar.
 
     Raises:
@@ -264,7 +269,10 @@ def build_corpus(
         parts = [state["part"] for state in states if state["documents"]]
         artefacts.write_json(folder / INPUTS, {"units": read})
         files = {name: facts for state in states for name, facts in state["files"].items()}
-        files |= artefacts.describe_files(folder, [INPUTS])
+        for table in tables:
+            with artefacts.atomic_file(folder / table.name) as file, open(table, "rb") as source:
+                shutil.copyfileobj(source, file)
+        files |= artefacts.describe_files(folder, [INPUTS, *(table.name for table in tables)])
         manifest = {
             "kind": "corpus",
             "name": name,
@@ -279,6 +287,7 @@ def build_corpus(
             "parts": parts,
             "files": files,
             "definition": dict(definition),
+            **({} if dropped is None else {"dropped": dict(dropped)}),
             "made_by": {
                 "command": command,
                 "inputs": list(inputs),
