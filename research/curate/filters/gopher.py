@@ -1,0 +1,243 @@
+"""The filters of Gopher (Rae et al. 2021, https://arxiv.org/abs/2112.11446, table A1 and section
+A.1), as datatrove runs them: same order, same reasons, same reading of what the paper leaves open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from research.corpora.document import Document
+from research.curate.filters.languages import STOP_WORDS
+from research.curate.filters.words import SENTENCE_TERMINALS, Words, words_of
+from research.curate.steps import Drop, Step, option, threshold
+from research.errors import GristmillError
+
+PUNCTUATION = SENTENCE_TERMINALS.union(
+    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»",
+    map(chr, [*range(32), *range(127, 160)]),
+)
+_PARAGRAPHS = re.compile(r"\n{2,}")
+_LINES = re.compile(r"\n+")
+
+
+@dataclasses.dataclass(frozen=True)
+class GopherRepetition(Step):
+    """Drops texts that repeat themselves: lines, paragraphs, n-grams of words."""
+
+    name: ClassVar[str] = "gopher_repetition"
+    version: ClassVar[int] = 1
+
+    max_duplicate_paragraphs: float = threshold(0.3, 0, 1, "share of paragraphs seen before")
+    max_duplicate_paragraph_characters: float = threshold(0.2, 0, 1, "their share of the text")
+    max_duplicate_lines: float = threshold(0.3, 0, 1, "share of lines seen before")
+    max_duplicate_line_characters: float = threshold(0.2, 0, 1, "their share of the text")
+    max_top_2_gram: float = threshold(0.2, 0, 1, "the commonest 2-gram's share of the text")
+    max_top_3_gram: float = threshold(0.18, 0, 1, "the commonest 3-gram's share of the text")
+    max_top_4_gram: float = threshold(0.16, 0, 1, "the commonest 4-gram's share of the text")
+    max_duplicate_5_grams: float = threshold(0.15, 0, 1, "share of text in 5-grams seen before")
+    max_duplicate_6_grams: float = threshold(0.14, 0, 1, "share of text in 6-grams seen before")
+    max_duplicate_7_grams: float = threshold(0.13, 0, 1, "share of text in 7-grams seen before")
+    max_duplicate_8_grams: float = threshold(0.12, 0, 1, "share of text in 8-grams seen before")
+    max_duplicate_9_grams: float = threshold(0.11, 0, 1, "share of text in 9-grams seen before")
+    max_duplicate_10_grams: float = threshold(0.1, 0, 1, "share of text in 10-grams seen before")
+
+    def __call__(self, document: Document) -> Document | Drop:
+        text = document.text
+        if not text:
+            return Drop("empty")
+        for what, pieces, most, most_characters in (
+            ("para", _PARAGRAPHS.split(text.strip()), self.max_duplicate_paragraphs,
+             self.max_duplicate_paragraph_characters),
+            ("line", _LINES.split(text), self.max_duplicate_lines,
+             self.max_duplicate_line_characters),
+        ):  # fmt: skip
+            repeated, characters = repetitions(pieces)
+            if (share := repeated / len(pieces)) > most:
+                return Drop(f"dup_{what}_frac", f"{share:.3f} > {most}")
+            if (share := characters / len(text)) > most_characters:
+                return Drop(f"dup_{what}_char_frac", f"{share:.3f} > {most_characters}")
+        words = words_of(text)
+        grams = NGrams(words)
+        for n in (2, 3, 4):
+            most = getattr(self, f"max_top_{n}_gram")
+            grams.extend_to(n)
+            if (share := grams.top_characters() / len(text)) > most:
+                return Drop(f"top_{n}_gram", f"{share:.3f} > {most}")
+        for n in range(5, 11):
+            most = getattr(self, f"max_duplicate_{n}_grams")
+            grams.extend_to(n)
+            if grams.duplicate_characters_at_most() / len(text) <= most:
+                continue
+            if (share := duplicate_characters(words.words, n) / len(text)) > most:
+                return Drop(f"duplicated_{n}_n_grams", f"{share:.3f} > {most}")
+        return document
+
+
+def repetitions(pieces: Sequence[str]) -> tuple[int, int]:
+    """How many pieces were seen before in the sequence, and their characters."""
+    different = set(pieces)
+    repeated = len(pieces) - len(different)
+    return repeated, sum(map(len, pieces)) - sum(map(len, different)) if repeated else 0
+
+
+def duplicate_characters(words: Sequence[str], n: int) -> int:
+    """Characters of n-grams seen before, from left to right; those counted do not overlap, and the
+    n-grams that begin inside of one are not looked at."""
+    seen: set[str] = set()
+    characters = position = 0
+    while position < len(words) - n + 1:
+        gram = "".join(words[position : position + n])
+        if gram in seen:
+            characters += len(gram)
+            position += n
+        else:
+            seen.add(gram)
+            position += 1
+    return characters
+
+
+class NGrams:
+    """The n-grams of a text that occur more than once, for growing n.
+
+    A repeated (n+1)-gram begins with a repeated n-gram, so each step looks only at the positions
+    the last one has left: soon there are few.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self.n = 1
+        self.ids = words.ids
+        self.ends = np.concatenate([[0], np.cumsum(words.lengths)])  # characters before each word
+        self.starts = np.arange(len(self.ids))  # positions of repeated n-grams, ascending
+        self.keys = words.ids  # equal where the n-grams are equal: where the first one is
+        self.firsts = np.zeros(0, np.int64)
+
+    def extend_to(self, n: int) -> None:
+        """Goes from (n-1)-grams to n-grams, or on if n is further away."""
+        while self.n < n:
+            self._extend()
+
+    def _extend(self) -> None:
+        count = len(self.ids)
+        inside = self.starts + self.n < count
+        starts = self.starts[inside]
+        pairs = self.keys[inside] * count + self.ids[starts + self.n]
+        self.n += 1
+        if not len(pairs):
+            self.starts = self.keys = self.firsts = starts
+            return
+        order = np.argsort(pairs, kind="stable")
+        ordered = pairs[order]
+        new = np.empty(len(ordered), bool)
+        new[0] = True
+        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+        group = np.cumsum(new) - 1
+        group_starts = np.flatnonzero(new)
+        sizes = np.diff(group_starts, append=len(ordered))
+        firsts = starts[order[group_starts]]  # stable: the leftmost of each group
+        repeated = sizes[group] > 1
+        kept = np.sort(order[repeated])
+        keys = np.empty(len(ordered), np.int64)
+        keys[order] = firsts[group]
+        self.starts, self.keys = starts[kept], keys[kept]
+        self.firsts, self.sizes = firsts, sizes
+
+    def top_characters(self) -> int:
+        """Characters, with the spaces inside, of the commonest n-gram times its occurrences."""
+        count = len(self.ids) - self.n + 1
+        if count <= 0:
+            return 0
+        if not len(self.starts):  # each occurs once: the first one counts
+            return int(self.ends[self.n] - self.ends[0]) + self.n - 1
+        most = self.sizes.max()
+        first = self.firsts[self.sizes == most].min()
+        return int(most * (self.ends[first + self.n] - self.ends[first] + self.n - 1))
+
+    def duplicate_characters_at_most(self) -> int:
+        """Characters that lie in n-grams seen before, overlapping ones counted once: a bound."""
+        later = self.starts[self.keys < self.starts]
+        if not len(later):
+            return 0
+        stops = np.minimum(later + self.n, np.append(later[1:], len(self.ids)))
+        return int((self.ends[stops] - self.ends[later]).sum())
+
+
+@dataclasses.dataclass(frozen=True)
+class GopherQuality(Step):
+    """Drops texts that are unlike prose: by words, symbols, bullets, ellipses, stop words."""
+
+    name: ClassVar[str] = "gopher_quality"
+    version: ClassVar[int] = 1
+
+    min_words: int = threshold(50, 0, 10**9, "words that are not only punctuation")
+    max_words: int = threshold(100_000, 1, 10**9, "words that are not only punctuation")
+    min_mean_word_length: float = threshold(3.0, 0, 1000, "characters of a word")
+    max_mean_word_length: float = threshold(10.0, 0, 1000, "characters of a word")
+    max_symbols: float = threshold(0.1, 0, 10, "'#', or ellipses, a word")
+    max_bullet_lines: float = threshold(0.9, 0, 1, "share of lines that begin with a bullet")
+    max_ellipsis_lines: float = threshold(0.3, 0, 1, "share of lines that end in an ellipsis")
+    min_alphabetic_words: float = threshold(0.8, 0, 1, "share of words with a letter")
+    min_stop_words: int = threshold(2, 0, 1000, "different stop words")
+    language: str = option("en", f"whose stop words: {', '.join(STOP_WORDS)}")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.language not in STOP_WORDS:
+            raise GristmillError(
+                f"{self.name}.language is {self.language!r}; "
+                f"there are stop words for: {', '.join(STOP_WORDS)}"
+            )
+
+    def __call__(self, document: Document) -> Document | Drop:
+        text = document.text
+        words = words_of(text)
+        vocabulary, counts = words.vocabulary, words.counts
+        number = len(words.words)
+        symbols = letterless = symbol_characters = 0
+        for i, word in enumerate(vocabulary):
+            if word.isalpha():
+                continue
+            count = int(counts[i])
+            if not any(map(str.isalpha, word)):
+                letterless += count
+            if PUNCTUATION.issuperset(word):
+                symbols += count
+                symbol_characters += count * len(word)
+        plain = number - symbols
+        if plain < self.min_words:
+            return Drop("gopher_short_doc", f"{plain} words < {self.min_words}")
+        if plain > self.max_words:
+            return Drop("gopher_long_doc", f"{plain} words > {self.max_words}")
+        mean = (int(words.lengths.sum()) - symbol_characters) / plain if plain else 0.0
+        if mean < self.min_mean_word_length:
+            return Drop("gopher_below_avg_threshold", f"{mean:.2f} < {self.min_mean_word_length}")
+        if mean > self.max_mean_word_length:
+            return Drop("gopher_above_avg_threshold", f"{mean:.2f} > {self.max_mean_word_length}")
+        number = max(number, 1)
+        for reason, marks in (
+            ("gopher_too_many_hashes", text.count("#")),
+            ("gopher_too_many_ellipsis", text.count("...") + text.count("…")),
+        ):
+            if (share := marks / number) > self.max_symbols:
+                return Drop(reason, f"{share:.3f} a word > {self.max_symbols}")
+        lines = text.splitlines() or [""]
+        bullets = sum(line.lstrip().startswith(("•", "-")) for line in lines)
+        if (share := bullets / len(lines)) > self.max_bullet_lines:
+            return Drop("gopher_too_many_bullets", f"{share:.3f} > {self.max_bullet_lines}")
+        if "..." in text or "…" in text:
+            ends = sum(line.rstrip().endswith(("...", "…")) for line in lines)
+            if (share := ends / len(lines)) > self.max_ellipsis_lines:
+                return Drop("gopher_too_many_end_ellipsis",
+                            f"{share:.3f} > {self.max_ellipsis_lines}")  # fmt: skip
+        if (share := (number - letterless) / number) < self.min_alphabetic_words:
+            return Drop(
+                "gopher_below_alpha_threshold", f"{share:.3f} < {self.min_alphabetic_words}"
+            )
+        found = len(STOP_WORDS[self.language].intersection(vocabulary))
+        if found < self.min_stop_words:
+            return Drop("gopher_enough_stop_words", f"{found} stop words < {self.min_stop_words}")
+        return document
