@@ -5,7 +5,6 @@ A.1), as datatrove runs them: same order, same reasons, same reading of what the
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -21,8 +20,6 @@ PUNCTUATION = SENTENCE_TERMINALS.union(
     "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»",
     map(chr, [*range(32), *range(127, 160)]),
 )
-_PARAGRAPHS = re.compile(r"\n{2,}")
-_LINES = re.compile(r"\n+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,32 +47,44 @@ class GopherRepetition(Step):
         text = document.text
         if not text:
             return Drop("empty")
+        paragraphs, lines = split_paragraphs(text), split_lines(text)
         for what, pieces, most, most_characters in (
-            ("para", _PARAGRAPHS.split(text.strip()), self.max_duplicate_paragraphs,
+            ("para", paragraphs, self.max_duplicate_paragraphs,
              self.max_duplicate_paragraph_characters),
-            ("line", _LINES.split(text), self.max_duplicate_lines,
-             self.max_duplicate_line_characters),
+            ("line", lines, self.max_duplicate_lines, self.max_duplicate_line_characters),
         ):  # fmt: skip
             repeated, characters = repetitions(pieces)
             if (share := repeated / len(pieces)) > most:
                 return Drop(f"dup_{what}_frac", f"{share:.3f} > {most}")
             if (share := characters / len(text)) > most_characters:
                 return Drop(f"dup_{what}_char_frac", f"{share:.3f} > {most_characters}")
-        words = words_of(text)
-        grams = NGrams(words)
-        for n in (2, 3, 4):
+        grams = NGrams(words_of(text))
+        for n in range(2, 5):
+            grams.extend()
             most = getattr(self, f"max_top_{n}_gram")
-            grams.extend_to(n)
             if (share := grams.top_characters() / len(text)) > most:
                 return Drop(f"top_{n}_gram", f"{share:.3f} > {most}")
         for n in range(5, 11):
+            grams.extend()
+            if not len(grams.starts):
+                break
             most = getattr(self, f"max_duplicate_{n}_grams")
-            grams.extend_to(n)
-            if grams.duplicate_characters_at_most() / len(text) <= most:
-                continue
-            if (share := duplicate_characters(words.words, n) / len(text)) > most:
+            if (share := grams.duplicate_characters() / len(text)) > most:
                 return Drop(f"duplicated_{n}_n_grams", f"{share:.3f} > {most}")
         return document
+
+
+def split_paragraphs(text: str) -> list[str]:
+    """What stands between runs of two or more newlines, as `re.split` does, but faster."""
+    pieces = (piece.lstrip("\n") for piece in text.strip().split("\n\n"))
+    return [piece for piece in pieces if piece] or [""]
+
+
+def split_lines(text: str) -> list[str]:
+    """What stands between newlines; a text that begins or ends with one has an empty line there,
+    here at the end of the list."""
+    lines = list(filter(None, text.split("\n")))
+    return lines + [""] * (text.startswith("\n") + text.endswith("\n")) or [""]
 
 
 def repetitions(pieces: Sequence[str]) -> tuple[int, int]:
@@ -85,85 +94,70 @@ def repetitions(pieces: Sequence[str]) -> tuple[int, int]:
     return repeated, sum(map(len, pieces)) - sum(map(len, different)) if repeated else 0
 
 
-def duplicate_characters(words: Sequence[str], n: int) -> int:
-    """Characters of n-grams seen before, from left to right; those counted do not overlap, and the
-    n-grams that begin inside of one are not looked at."""
-    seen: set[str] = set()
-    characters = position = 0
-    while position < len(words) - n + 1:
-        gram = "".join(words[position : position + n])
-        if gram in seen:
-            characters += len(gram)
-            position += n
-        else:
-            seen.add(gram)
-            position += 1
-    return characters
-
-
 class NGrams:
     """The n-grams of a text that occur more than once, for growing n.
 
     A repeated (n+1)-gram begins with a repeated n-gram, so each step looks only at the positions
     the last one has left: soon there are few.
+
+    Attributes:
+      n: words of a gram.
+      starts: positions of the n-grams that occur more than once, int64 [R], ascending.
+      keys: for each of them the position where it occurs first, int64 [R].
     """
 
     def __init__(self, words: Words) -> None:
         self.n = 1
-        self.ids = words.ids
-        self.ends = np.concatenate([[0], np.cumsum(words.lengths)])  # characters before each word
-        self.starts = np.arange(len(self.ids))  # positions of repeated n-grams, ascending
-        self.keys = words.ids  # equal where the n-grams are equal: where the first one is
-        self.firsts = np.zeros(0, np.int64)
+        self._ids = words.ids
+        self._ends = np.concatenate([[0], np.cumsum(words.lengths)])  # characters before each word
+        self.starts = np.arange(len(self._ids))
+        self.keys = self._ids
 
-    def extend_to(self, n: int) -> None:
-        """Goes from (n-1)-grams to n-grams, or on if n is further away."""
-        while self.n < n:
-            self._extend()
-
-    def _extend(self) -> None:
-        count = len(self.ids)
-        inside = self.starts + self.n < count
-        starts = self.starts[inside]
-        pairs = self.keys[inside] * count + self.ids[starts + self.n]
+    def extend(self) -> None:
+        """Goes from n-grams to (n+1)-grams."""
+        count = len(self._ids)
+        starts = self.starts[: np.searchsorted(self.starts, count - self.n)]
+        pairs = self.keys[: len(starts)] * count + self._ids[starts + self.n]
         self.n += 1
-        if not len(pairs):
-            self.starts = self.keys = self.firsts = starts
+        ordered = np.sort(pairs)
+        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+        if not len(repeated):
+            self.starts = self.keys = starts[:0]
             return
-        order = np.argsort(pairs, kind="stable")
-        ordered = pairs[order]
-        new = np.empty(len(ordered), bool)
-        new[0] = True
-        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-        group = np.cumsum(new) - 1
-        group_starts = np.flatnonzero(new)
-        sizes = np.diff(group_starts, append=len(ordered))
-        firsts = starts[order[group_starts]]  # stable: the leftmost of each group
-        repeated = sizes[group] > 1
-        kept = np.sort(order[repeated])
-        keys = np.empty(len(ordered), np.int64)
-        keys[order] = firsts[group]
-        self.starts, self.keys = starts[kept], keys[kept]
-        self.firsts, self.sizes = firsts, sizes
+        place = np.searchsorted(repeated, pairs)  # of equal ones the leftmost
+        place[place == len(repeated)] = 0
+        kept = repeated[place] == pairs
+        self.starts, place = starts[kept], place[kept]
+        firsts = np.zeros(len(repeated), np.int64)
+        firsts[place[::-1]] = self.starts[::-1]  # of several the last one written stays
+        self.keys = firsts[place]
 
     def top_characters(self) -> int:
-        """Characters, with the spaces inside, of the commonest n-gram times its occurrences."""
-        count = len(self.ids) - self.n + 1
-        if count <= 0:
+        """Characters, with the spaces inside, of the commonest n-gram times its occurrences; of
+        equally common ones it is the first."""
+        if len(self._ids) < self.n:
             return 0
-        if not len(self.starts):  # each occurs once: the first one counts
-            return int(self.ends[self.n] - self.ends[0]) + self.n - 1
-        most = self.sizes.max()
-        first = self.firsts[self.sizes == most].min()
-        return int(most * (self.ends[first + self.n] - self.ends[first] + self.n - 1))
+        most, first = 1, 0
+        if len(self.starts):
+            occurrences = np.bincount(self.keys)
+            first = int(occurrences.argmax())  # the leftmost of the largest
+            most = int(occurrences[first])
+        return most * int(self._ends[first + self.n] - self._ends[first] + self.n - 1)
 
-    def duplicate_characters_at_most(self) -> int:
-        """Characters that lie in n-grams seen before, overlapping ones counted once: a bound."""
-        later = self.starts[self.keys < self.starts]
-        if not len(later):
-            return 0
-        stops = np.minimum(later + self.n, np.append(later[1:], len(self.ids)))
-        return int((self.ends[stops] - self.ends[later]).sum())
+    def duplicate_characters(self) -> int:
+        """Characters of n-grams seen before, from left to right; those counted do not overlap, and
+        n-grams that begin inside of one are not looked at."""
+        seen: set[int] = set()
+        characters = free = 0
+        for start, key in zip(self.starts.tolist(), self.keys.tolist(), strict=True):
+            if start < free:
+                continue
+            if key in seen:
+                free = start + self.n
+                characters += int(self._ends[free] - self._ends[start])
+            else:
+                seen.add(key)
+        return characters
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,8 +69,6 @@ _ADDRESS = regex.compile(  # every repetition is possessive: linear
 )
 _RULES = exceptions()
 _LONGEST_RULE = max(map(len, _RULES))
-_PLAIN = regex.compile(r"\p{L}+")
-_PLAIN_WITH_END = regex.compile(rf"([\p{{L}}]*[{_LOWER}][{_LOWER}])([.,:;!?)])")
 _CHUNKS = regex.compile(r"\S+|\s\s+|[^\S ]")
 # datatrove's end marks of all scripts (of which spaCy's sentencizer lacks a few of ancient ones)
 _TERMINAL_CODE_POINTS = """
@@ -182,10 +180,15 @@ _CHUNK_WORDS = _ChunkWords()
 def _split_chunk(chunk: str) -> tuple[str, ...]:
     if chunk in _RULES:
         return _RULES[chunk]
-    if _PLAIN.fullmatch(chunk):
+    if chunk.isalpha() or (chunk.isdigit() and chunk.isascii()):
         return (chunk,)
-    if (match := _PLAIN_WITH_END.fullmatch(chunk)) and match[1] not in _RULES:
-        return match.groups()
+    # two common cases, ahead of the general one: a bracket or quote first, a mark last
+    head, last = chunk[:-1], chunk[-1]
+    if last in ".,:;!?)" and head.isascii() and head not in _RULES:
+        if head.isdigit() or (head.isalpha() and (last != "." or head[-1].islower())):
+            return (head, last)
+    if chunk[0] in "([\"“" and (rest := chunk[1:]).isalpha() and rest not in _RULES:
+        return (chunk[0], rest)
     return _merge_exceptions(_split_affixes(chunk, _RULES))
 
 
@@ -235,7 +238,12 @@ def _prefix_length(chunk: str, start: int, end: int) -> int:
 def _suffix_length(chunk: str, start: int, end: int) -> int:
     if start >= end:
         return 0
+    last = chunk[end - 1]
+    if last in _SINGLE_SUFFIXES and last != "…":
+        return 1
     window = chunk[max(start, end - 8) : end]
+    if window.isalpha():
+        return 0
     if window.endswith(".."):
         dots = 2
         while end - dots > start and chunk[end - dots - 1] == ".":
@@ -243,10 +251,12 @@ def _suffix_length(chunk: str, start: int, end: int) -> int:
         return dots
     if match := _SUFFIX.search(window):
         return len(window) - match.start()
-    return 1 if window[-1] in _SINGLE_SUFFIXES else 0
+    return 1 if last in _SINGLE_SUFFIXES else 0
 
 
 def _split_infixes(middle: str) -> tuple[str, ...]:
+    if middle.isalnum():
+        return (middle,)
     if len(middle) <= LONGEST_ADDRESS and "." in middle:
         host = middle[middle.rfind("@") + 1 :] or middle
         if _ADDRESS.fullmatch(host) or _ADDRESS.fullmatch(middle):
