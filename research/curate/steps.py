@@ -70,7 +70,7 @@ def threshold(default: Any, low: float, high: float, help: str) -> Any:
     """A field of a step that holds a number.
 
     Args:
-      default: the published value; None where the rule is off.
+      default: the published value.
       low: the least value that makes sense.
       high: the greatest.
       help: what it does, in a few words.
@@ -102,11 +102,11 @@ class Step:
           GristmillError: a threshold is no number or out of its range.
         """
         for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
             if "range" not in field.metadata:
+                self._check_kind(field, value)
                 continue
-            value, (low, high) = getattr(self, field.name), field.metadata["range"]
-            if value is None:
-                continue
+            low, high = field.metadata["range"]
             number = isinstance(value, int | float) and not isinstance(value, bool)
             whole = isinstance(field.default, int) and isinstance(value, float)
             if not number or whole or not math.isfinite(value) or not low <= value <= high:
@@ -115,6 +115,17 @@ class Step:
                     f"{self.name}.{field.name} is {value!r}; "
                     f"it must be {kind} from {low} to {high}: {field.metadata['help']}"
                 )
+
+    def _check_kind(self, field: dataclasses.Field[Any], value: Any) -> None:
+        right = type(value) is type(field.default)
+        if right and isinstance(value, tuple):
+            right = all(isinstance(word, str) for word in value)
+        if not right:
+            kind = {bool: "true or false", str: "a word", tuple: "a list of words (a,b,c)"}
+            raise GristmillError(
+                f"{self.name}.{field.name} is {value!r}; "
+                f"it must be {kind[type(field.default)]}: {field.metadata['help']}"
+            )
 
     def __call__(self, document: Document) -> Outcome:
         """Judges one document.  An exception puts the document into quarantine."""
@@ -145,5 +156,7 @@ class Step:
             if name not in fields:
                 known = ", ".join(fields) or "none"
                 raise GristmillError(f"step {self.name} has no setting {name!r}; it has: {known}")
+            if isinstance(fields[name].default, tuple) and isinstance(value, str):
+                value = [word.strip() for word in value.split(",") if word.strip()]
             changed[name] = tuple(value) if isinstance(value, list) else value
         return dataclasses.replace(self, **changed)

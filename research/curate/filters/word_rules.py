@@ -29,15 +29,13 @@ EMOTICONS = r"""
 v_v xD xDD ¯\(ツ)/¯ ಠ_ಠ ಠ︵ಠ
 """
 # words that look like a contraction without its apostrophe, and are none
-ORDINARY = set(
-    "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well whore Whore".split()
-)
+ORDINARY = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well whore Whore"
 
 
 def exceptions() -> dict[str, tuple[str, ...]]:
     """All rules: the whole and its pieces (one piece: it stays whole)."""
     rules = {"".join(pieces): pieces for pieces in _contractions()}
-    rules = {whole: pieces for whole, pieces in rules.items() if whole not in ORDINARY}
+    rules = {whole: pieces for whole, pieces in rules.items() if whole not in ORDINARY.split()}
     rules |= {whole: (whole,) for whole in f"{ABBREVIATIONS} {WHOLE} {EMOTICONS}".split()}
     rules |= {f"{letter}.": (f"{letter}.",) for letter in "abcdefghijklmnopqrstuvwxyz"}
     rules |= {f"°{unit}.": ("°", unit, ".") for unit in "cfkCFK"}

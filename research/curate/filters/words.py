@@ -184,16 +184,20 @@ def _split_chunk(chunk: str) -> tuple[str, ...]:
         return (chunk,)
     # two common cases, ahead of the general one: a bracket or quote first, a mark last
     head, last = chunk[:-1], chunk[-1]
-    if last in ".,:;!?)" and head.isascii() and head not in _RULES:
-        if head.isdigit() or (head.isalpha() and (last != "." or head[-1].islower())):
-            return (head, last)
-    if chunk[0] in "([\"“" and (rest := chunk[1:]).isalpha() and rest not in _RULES:
+    if (
+        last in ".,:;!?)"
+        and head.isascii()
+        and head not in _RULES
+        and (head.isdigit() or (head.isalpha() and (last != "." or head[-1].islower())))
+    ):
+        return (head, last)
+    if chunk[0] in '(["“' and (rest := chunk[1:]).isalpha() and rest not in _RULES:
         return (chunk[0], rest)
     return _merge_exceptions(_split_affixes(chunk, _RULES))
 
 
 def _split_affixes(chunk: str, rules: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """spaCy's algorithm, on a window of the chunk, so that a long one is not copied at each step."""
+    """spaCy's algorithm, on a window of the chunk: a long one is not copied at each step."""
     start, end = 0, len(chunk)
     prefixes: list[str] = []
     suffixes: list[str] = []
