@@ -24,6 +24,7 @@ from research.errors import GristmillError
 # and sets `run`, a function of the parsed arguments.
 COMMANDS = {
     "corpora": ("research.corpora.commands", "list, build, import and show corpora"),
+    "dedup": ("research.curate.dedup_commands", "make one corpus of several, without duplicates"),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
     "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),
