@@ -24,6 +24,7 @@ from research.errors import GristmillError
 # and sets `run`, a function of the parsed arguments.
 COMMANDS = {
     "corpora": ("research.corpora.commands", "list, build, import and show corpora"),
+    "curate": ("research.curate.commands", "filter a corpus by a recipe; show and explain it"),
     "dedup": ("research.curate.dedup_commands", "make one corpus of several, without duplicates"),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
