@@ -25,6 +25,7 @@ BENCHES = {
     "sweep_overhead": "research.bench.sweep_overhead",
     "calibration": "research.bench.calibration",
     "coupling": "research.bench.coupling",
+    "minhash": "research.bench.minhash",
 }
 
 
