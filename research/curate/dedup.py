@@ -258,7 +258,7 @@ def _sorted_shingles(
                 end += len(unique)
                 bar.update()
     if not end:
-        return np.empty(0, np.uint32), starts, lengths
+        return np.frombuffer(b"", np.uint32), starts, lengths
     places = np.searchsorted(candidates, order)
     return np.asarray(np.memmap(path, np.uint32, "r")), starts[places], lengths[places]
 

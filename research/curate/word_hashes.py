@@ -258,8 +258,7 @@ def text_buffer(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     column = column.cast(pa.large_string())
     _, offsets, data = column.buffers()
     offsets = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    return bytes_, offsets
+    return np.frombuffer(data or b"", np.uint8), offsets
 
 
 def word_hashes(text: str, table: np.ndarray) -> np.ndarray:
