@@ -26,6 +26,8 @@ BENCHES = {
     "calibration": "research.bench.calibration",
     "coupling": "research.bench.coupling",
     "minhash": "research.bench.minhash",
+    "filters": "research.bench.filters",
+    "recipe_scaling": "research.bench.recipe_scaling",
 }
 
 

@@ -39,7 +39,7 @@ from research.errors import GristmillError
 EXAMPLES_FILE = "examples.json"
 PIECES = 16  # of a small corpus, so that several processes find work
 LEAST_PIECE, LARGEST_PIECE = 256 << 10, 64 << 20  # bytes of text, about
-LARGEST_TEXT = 16 << 20  # UTF-8 bytes; a larger one is quarantined, so that memory is bounded
+LARGEST_TEXT = 8 << 20  # UTF-8 bytes; a larger one is quarantined, so that memory is bounded
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,6 +44,8 @@ _ALPHA = rf"\p{{Lu}}\p{{Ll}}{_UNCASED}"
 _SINGLE_PREFIXES = frozenset("§%=—–" + _PUNCTUATION + _QUOTES + _CURRENCY)
 _SINGLE_SUFFIXES = frozenset("—–" + _PUNCTUATION + _QUOTES)
 _PREFIX = regex.compile(r"\.\.+|\+(?![0-9])|(?:US|C|A)\$|\p{So}")
+_PREFIX_RUN = regex.compile(rf"[{regex.escape(''.join(sorted(_SINGLE_PREFIXES)))}]*+")
+_RUN_SUFFIXES = "".join(sorted(_SINGLE_SUFFIXES - {"…"}))
 _SUFFIX = regex.compile(  # of the last 8 characters, the longest first: as the leftmost match
     r"(?:……|'[sS]|’[sS]|\p{So}|(?<=[0-9])\+|(?<=°[FfCcKk])\."
     rf"|(?<=[0-9])(?:(?:US|C|A)\$|[{regex.escape(_CURRENCY)}])"
@@ -205,6 +207,14 @@ def _split_affixes(chunk: str, rules: dict[str, tuple[str, ...]]) -> tuple[str, 
     def is_rule(start: int, end: int) -> bool:
         return 0 < end - start <= _LONGEST_RULE and chunk[start:end] in rules
 
+    if len(chunk) > LONGEST_CACHED:  # long runs of brackets and the like come off at once
+        middle = max(start, end - LONGEST_CACHED)
+        start = _PREFIX_RUN.match(chunk, start, middle).end()
+        prefixes += chunk[:start]
+        trimmed = chunk[start + (end - start) // 2 :].rstrip(_RUN_SUFFIXES)
+        stop = max(start + LONGEST_CACHED, start + (end - start) // 2 + len(trimmed))
+        suffixes += reversed(chunk[stop:end])
+        end = min(stop, end)
     while start < end and not is_rule(start, end):
         prefix = _prefix_length(chunk, start, end)
         if prefix and is_rule(start + prefix, end):
@@ -293,7 +303,7 @@ def _mergeable() -> dict[tuple[str, ...], tuple[str, ...]]:
 
 _MERGEABLE = _mergeable()
 _MERGEABLE_LENGTHS = sorted({len(tokens) for tokens in _MERGEABLE}, reverse=True)
-_MERGEABLE_FIRST = {tokens[0] for tokens in _MERGEABLE}
+_MERGEABLE_PAIRS = {tokens[:2] for tokens in _MERGEABLE}
 
 
 def _merge_exceptions(tokens: tuple[str, ...]) -> tuple[str, ...]:
@@ -301,8 +311,9 @@ def _merge_exceptions(tokens: tuple[str, ...]) -> tuple[str, ...]:
 
     The longest are taken first; a shorter one that begins or ends inside of it is not.
     """
-    starts = [i for i, token in enumerate(tokens) if token in _MERGEABLE_FIRST]
-    if not starts or len(tokens) < 2:
+    pairs = zip(tokens, tokens[1:], strict=False)
+    starts = [i for i, pair in enumerate(pairs) if pair in _MERGEABLE_PAIRS]
+    if not starts:
         return tokens
     taken: dict[int, tuple[int, tuple[str, ...]]] = {}
     seen: set[int] = set()

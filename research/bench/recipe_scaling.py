@@ -1,0 +1,91 @@
+"""`gristmill bench recipe_scaling`: a whole recipe with one and with two processes, and its memory.
+
+The corpus is copies of the web, Wikipedia and documentation samples; the recipe is `fineweb_en`.
+  speedup_2   time with one process over time with two, of rounds in turns, start-up included
+  peak_gb     most memory (VmHWM) of a process, on that corpus with texts of the largest size that
+              is judged at its end, among them the worst we know
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from research import artefacts
+from research.bench.figures import Figure
+from research.corpora.document import Corpus, Document, Unit, build_corpus, corpus_folder
+from research.curate.runner import LARGEST_TEXT
+from research.terminal import progress
+
+SAMPLES = ("web_sample", "wiki_sample", "docs_sample")
+COPIES = 3
+CODE = """
+import sys
+from research.cli import main
+status = main(sys.argv[1:])
+lines = open("/proc/self/status").read().splitlines()
+print(next(line for line in lines if line.startswith("VmHWM")).split()[1], file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def recipe_scaling(rounds: int) -> list[Figure]:
+    """Times the recipe in turns, then measures memory on the largest texts.
+
+    Raises:
+      GristmillError: a sample is missing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _build(root, "ordinary", artefacts.data_root(), hostile=False)
+        _build(root, "hostile", artefacts.data_root(), hostile=True)
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        for _ in progress(range(rounds), desc="recipe_scaling", unit="round"):
+            for workers, times in seconds.items():
+                times.append(_curate(root, "ordinary", workers)[0])
+        speedup = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
+        _, peak = _curate(root, "hostile", 1)
+    one, two = (statistics.median(times) for times in seconds.values())
+    return [
+        Figure("recipe_scaling", "seconds_1", one, "s"),
+        Figure("recipe_scaling", "seconds_2", two, "s"),
+        Figure("recipe_scaling", "speedup_2", speedup, "x"),
+        Figure("recipe_scaling", "peak_gb", peak, "GB"),
+    ]
+
+
+def _build(root: Path, name: str, samples: Path, hostile: bool) -> None:
+    def read() -> Iterator[Document]:
+        for copy in range(1 if hostile else COPIES):
+            for sample in SAMPLES:
+                for document in Corpus.open(samples, sample).documents():
+                    yield Document(document.text, f"{copy}/{document.id}", "bench", document.meta)
+        if hostile:
+            for number, text in enumerate(_largest_texts()):
+                yield Document(text, f"largest/{number}", "bench")
+
+    build_corpus(root, name, "1", [Unit(name, 0, read)], licence="as the samples'", definition={},
+                 command="gristmill bench recipe_scaling")  # fmt: skip
+
+
+def _largest_texts() -> Iterator[str]:
+    """Texts of the largest size: many short words, one endless word, brackets, short lines."""
+    english = "the cat and the dog that have been with us to be of use. "
+    for unit in (f"{english}\n", "a b c d . , ! ", "(", "x.Y", "to the. "):
+        yield (english * 20 + unit * (LARGEST_TEXT // len(unit)))[:LARGEST_TEXT]
+
+
+def _curate(root: Path, name: str, workers: int) -> tuple[float, float]:
+    """Seconds, and GB of the process that was started."""
+    shutil.rmtree(corpus_folder(root, "out", "1"), ignore_errors=True)
+    command = [sys.executable, "-c", CODE, "--root", str(root), "curate", name]
+    command += ["--recipe", "fineweb_en", "--out", "out", "--workers", str(workers)]
+    start = time.perf_counter()
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return time.perf_counter() - start, int(run.stderr.splitlines()[-1]) * 1024 / 1e9
