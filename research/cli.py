@@ -26,6 +26,10 @@ COMMANDS = {
     "corpora": ("research.corpora.commands", "list, build, import and show corpora"),
     "curate": ("research.curate.commands", "filter a corpus by a recipe; show and explain it"),
     "dedup": ("research.curate.dedup_commands", "make one corpus of several, without duplicates"),
+    "decontaminate": (
+        "research.curate.decontaminate_commands",
+        "take the items of evaluation sets out of a corpus",
+    ),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
     "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),
