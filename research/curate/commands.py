@@ -14,7 +14,7 @@ from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, Document, read_batches
 from research.curate.recipes import RECIPES, STEPS, find_recipe, restore
 from research.curate.report import apply, excerpt
-from research.curate.runner import EXAMPLES_FILE, pieces_of
+from research.curate.runner import EXAMPLES_FILE, LARGEST_TEXT, pieces_of
 from research.curate.runner import curate as run_recipe
 from research.curate.steps import Change, Drop, Step
 from research.errors import GristmillError
@@ -215,6 +215,9 @@ def run_explain(args: argparse.Namespace) -> int:
     print(f"{document.id} of {source.name}, {size}: {excerpt(document.text)[:160]}")
     for step in steps:
         start = time.perf_counter()
+        if len(document.text.encode()) > LARGEST_TEXT:
+            print(f"  {step.name}: quarantined: text larger than {LARGEST_TEXT >> 20} MiB")
+            return 0
         try:
             outcome, changes = apply(step, document)
         except Exception as error:
