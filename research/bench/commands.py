@@ -26,6 +26,7 @@ BENCHES = {
     "calibration": "research.bench.calibration",
     "coupling": "research.bench.coupling",
     "minhash": "research.bench.minhash",
+    "decontamination": "research.bench.decontamination",
     "filters": "research.bench.filters",
     "recipe_scaling": "research.bench.recipe_scaling",
 }
