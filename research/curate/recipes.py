@@ -11,6 +11,7 @@ from typing import Any
 
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
+from research.curate.filters.languages import STOP_WORDS
 from research.curate.filters.lines import BoilerplateLines, Length
 from research.curate.filters.personal_data import RedactPersonalData
 from research.curate.filters.urls import Address, WordList
@@ -48,6 +49,15 @@ RECIPES: dict[str, list[Step]] = {
     "c4": [Language(("en",), 0.99), C4(), WordList()],
     # Rae et al. 2021, table A1
     "gopher": [Language(("en",), 0.65), GopherQuality(), GopherRepetition()],
+    # the same idea for several languages, with the stop words and the menus of each
+    "multilingual": [
+        Address(),
+        Language(tuple(STOP_WORDS), 0.65),
+        BoilerplateLines(),
+        GopherRepetition(),
+        GopherQuality(language="meta"),
+        RedactPersonalData(),
+    ],
     "indic": [
         Language(("hi",), 0.65),
         BoilerplateLines(("hi", "en")),

@@ -176,14 +176,14 @@ class GopherQuality(Step):
     max_ellipsis_lines: float = threshold(0.3, 0, 1, "share of lines that end in an ellipsis")
     min_alphabetic_words: float = threshold(0.8, 0, 1, "share of words with a letter")
     min_stop_words: int = threshold(2, 0, 1000, "different stop words")
-    language: str = option("en", f"whose stop words: {', '.join(STOP_WORDS)}")
+    language: str = option("en", f"whose stop words: meta (as noted), {', '.join(STOP_WORDS)}")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.language not in STOP_WORDS:
+        if self.language not in {"meta", *STOP_WORDS}:
             raise GristmillError(
                 f"{self.name}.language is {self.language!r}; "
-                f"there are stop words for: {', '.join(STOP_WORDS)}"
+                f"there are stop words for: {', '.join(STOP_WORDS)}; meta takes the document's"
             )
 
     def __call__(self, document: Document) -> Document | Drop:
@@ -231,7 +231,11 @@ class GopherQuality(Step):
             return Drop(
                 "gopher_below_alpha_threshold", f"{share:.3f} < {self.min_alphabetic_words}"
             )
-        found = len(STOP_WORDS[self.language].intersection(vocabulary))
+        language = self.language
+        if language == "meta":
+            language = document.meta.get("language", "")
+        stop_words = STOP_WORDS.get(language)  # a language without a list is let pass
+        found = len(stop_words.intersection(vocabulary)) if stop_words else self.min_stop_words
         if found < self.min_stop_words:
             return Drop("gopher_enough_stop_words", f"{found} stop words < {self.min_stop_words}")
         return document

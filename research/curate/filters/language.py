@@ -12,7 +12,7 @@ from research.corpora.document import Document
 from research.curate.steps import Drop, Step, option, threshold
 from research.errors import GristmillError
 
-LONGEST_LOOKED_AT = 50_000  # characters; the language of more is that of these
+LONGEST_LOOKED_AT = 20_000  # characters; the language of more is that of these
 
 
 @dataclasses.dataclass(frozen=True)

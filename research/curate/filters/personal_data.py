@@ -12,17 +12,22 @@ from typing import ClassVar
 from research.corpora.document import Document
 from research.curate.steps import Change, Edited, Step, option
 
-# Every repetition is bounded, so that no text takes more than linear time.
+# Every repetition is bounded, so that no text takes more than linear time.  Where a pattern begins
+# with a set of characters, `re` looks for those alone; what must not stand before is asked after.
 _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}"
     r"[A-Za-z]{2,24}(?![\w-])"
 )
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IPV4 = re.compile(r"[0-9](?<![\w.].)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?!\w|\.\d)")
+_IPV6_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])")
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+\d(?:[ .()/-]{0,2}\d){7,14}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])"
-    r"\d{3}[ .-]\d{4})(?![\w-]|\.\d)"
+    r"[+(0-9](?<![\w.+-].)(?:(?<=\+)\d(?:[ .()/-]{0,2}\d){7,14}|(?<=\()\d{3}\) ?\d{3}[ .-]\d{4}"
+    r"|(?<=1)[ .-](?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}|(?<=\d)\d{2}[ .-]\d{3}[ .-]\d{4})"
+    r"(?![\w-]|\.\d)"
 )
+_KEY_HINTS = ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "AIza", "xox", "sk-", "sk_",
+              "PRIVATE KEY")  # fmt: skip
 _KEY = re.compile(
     r"(?<!\w)(?:A(?:KIA|SIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,255}|AIza[0-9A-Za-z_-]{35}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,255}|sk-[A-Za-z0-9_-]{20,255}|sk_live_[A-Za-z0-9]{16,255})(?!\w)"
@@ -50,14 +55,14 @@ class RedactPersonalData(Step):
     def __call__(self, document: Document) -> Document | Edited:
         text = document.text
         changes: list[Change] = []
-        for kind, inserted, pattern, valid, needs in (
-            ("key", self.key, _KEY, None, ""),
-            ("email", self.email, _EMAIL, None, "@"),
-            ("ip", self.ip, _IPV4, _is_public, "."),
-            ("ip", self.ip, _IPV6, _is_public, ":"),
-            ("phone", self.phone, _PHONE, None, ""),
+        for kind, inserted, pattern, valid, possible in (
+            ("key", self.key, _KEY, None, any(hint in text for hint in _KEY_HINTS)),
+            ("email", self.email, _EMAIL, None, "@" in text),
+            ("ip", self.ip, _IPV4, _is_public, True),
+            ("ip", self.ip, _IPV6, _is_public, _IPV6_HINT.search(text)),
+            ("phone", self.phone, _PHONE, None, True),
         ):
-            if inserted and needs in text:
+            if inserted and possible:
                 text = _replace(text, kind, inserted, pattern, valid, changes)
         if not changes:
             return document

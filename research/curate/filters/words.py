@@ -311,7 +311,7 @@ def _merge_exceptions(tokens: tuple[str, ...]) -> tuple[str, ...]:
 
     The longest are taken first; a shorter one that begins or ends inside of it is not.
     """
-    pairs = zip(tokens, tokens[1:], strict=False)
+    pairs = itertools.pairwise(tokens)
     starts = [i for i, pair in enumerate(pairs) if pair in _MERGEABLE_PAIRS]
     if not starts:
         return tokens

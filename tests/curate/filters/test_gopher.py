@@ -102,5 +102,8 @@ def test_stop_words_are_those_of_the_language() -> None:
     german = "Der Hund und die Katze sind nicht in dem Haus mit den Kindern gewesen, sagt man. " * 4
     assert reason(GopherQuality(), german) == "gopher_enough_stop_words"
     assert reason(GopherQuality(language="de"), german) == "kept"
+    meta = GopherQuality(language="meta")
+    noted = [Document(german, "a", "s", {"language": language}) for language in ("de", "fr", "xx")]
+    assert [isinstance(meta(document), Drop) for document in noted] == [False, True, False]
     with pytest.raises(GristmillError, match="there are stop words for: en, de"):
         GopherQuality(language="xx")
