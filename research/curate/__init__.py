@@ -18,6 +18,6 @@
     c4                  85   81        4            0   1360     2.7MB     2.57MB  curly_bracket 4
     fineweb_quality     81   80        1            0      0    2.57MB     2.57MB  line_punct_ra…
 
-`gristmill curate show` adds the reasons with examples, and `gristmill curate explain` runs the steps
+`gristmill curate show` adds the reasons with examples; `gristmill curate explain` runs the steps
 again on one document, kept or dropped, and prints every verdict.
 """

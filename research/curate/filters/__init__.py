@@ -3,5 +3,6 @@
 - gopher.py: repetition and quality (Gopher); web_rules.py: C4 and FineWeb
 - language.py, urls.py, lines.py: language, addresses and listed words, length and boilerplate
 - personal_data.py: e-mail, IP addresses, telephone numbers, keys
-- words.py, word_rules.py: the words and sentences they count; languages.py: what differs by language
+- words.py, word_rules.py: the words and sentences they count
+- languages.py: what differs by language
 """
