@@ -1,13 +1,17 @@
 """`gristmill bench recipe_scaling`: a whole recipe with one and with two processes, and its memory.
 
 The corpus is copies of the web, Wikipedia and documentation samples; the recipe is `fineweb_en`.
-  speedup_2   time with one process over time with two, of rounds in turns, start-up included
+  speedup_2   time with one process over time with two, of rounds in turns, start-up included; it
+              means something only where two cores are free
+  cpu_speedup_2   the same by CPU-seconds, of whatever machine: those of the run with one process
+              over those of the parent and half of both workers' in the run with two
   peak_gb     most memory (VmHWM) of a process, on that corpus with texts of the largest size that
               is judged at its end, among them the worst we know
 """
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import statistics
 import subprocess
@@ -26,11 +30,13 @@ from research.terminal import progress
 SAMPLES = ("web_sample", "wiki_sample", "docs_sample")
 COPIES = 3
 CODE = """
-import sys
+import resource, sys
 from research.cli import main
 status = main(sys.argv[1:])
 lines = open("/proc/self/status").read().splitlines()
-print(next(line for line in lines if line.startswith("VmHWM")).split()[1], file=sys.stderr)
+peak = next(line for line in lines if line.startswith("VmHWM")).split()[1]
+usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(peak, *(use.ru_utime + use.ru_stime for use in usage), file=sys.stderr)
 sys.exit(status)
 """
 
@@ -45,17 +51,20 @@ def recipe_scaling(rounds: int) -> list[Figure]:
         root = Path(folder)
         _build(root, "ordinary", artefacts.data_root(), hostile=False)
         _build(root, "hostile", artefacts.data_root(), hostile=True)
-        seconds: dict[int, list[float]] = {1: [], 2: []}
+        runs: dict[int, list[_Run]] = {1: [], 2: []}
         for _ in progress(range(rounds), desc="recipe_scaling", unit="round"):
-            for workers, times in seconds.items():
-                times.append(_curate(root, "ordinary", workers)[0])
-        speedup = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
-        _, peak = _curate(root, "hostile", 1)
-    one, two = (statistics.median(times) for times in seconds.values())
+            for workers, found in runs.items():
+                found.append(_curate(root, "ordinary", workers))
+        peak = _curate(root, "hostile", 1).peak_gb
+    pairs = list(zip(*runs.values(), strict=True))
+    speedup = statistics.median(a.seconds / b.seconds for a, b in pairs)
+    by_cpu = statistics.median(a.cpu_s / (b.cpu_s + b.workers_cpu_s / 2) for a, b in pairs)
+    one, two = (statistics.median(run.seconds for run in found) for found in runs.values())
     return [
         Figure("recipe_scaling", "seconds_1", one, "s"),
         Figure("recipe_scaling", "seconds_2", two, "s"),
         Figure("recipe_scaling", "speedup_2", speedup, "x"),
+        Figure("recipe_scaling", "cpu_speedup_2", by_cpu, "x"),
         Figure("recipe_scaling", "peak_gb", peak, "GB"),
     ]
 
@@ -81,11 +90,23 @@ def _largest_texts() -> Iterator[str]:
         yield (english * 20 + unit * (LARGEST_TEXT // len(unit)))[:LARGEST_TEXT]
 
 
-def _curate(root: Path, name: str, workers: int) -> tuple[float, float]:
-    """Seconds, and GB of the process that was started."""
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """Seconds of the clock, GB and CPU-seconds of the process that was started, CPU-seconds of the
+    processes that it started."""
+
+    seconds: float
+    peak_gb: float
+    cpu_s: float
+    workers_cpu_s: float
+
+
+def _curate(root: Path, name: str, workers: int) -> _Run:
     shutil.rmtree(corpus_folder(root, "out", "1"), ignore_errors=True)
     command = [sys.executable, "-c", CODE, "--root", str(root), "curate", name]
     command += ["--recipe", "fineweb_en", "--out", "out", "--workers", str(workers)]
     start = time.perf_counter()
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return time.perf_counter() - start, int(run.stderr.splitlines()[-1]) * 1024 / 1e9
+    seconds = time.perf_counter() - start
+    peak, own, children = map(float, run.stderr.splitlines()[-1].split())
+    return _Run(seconds, peak * 1024 / 1e9, own, children)

@@ -23,7 +23,7 @@ import regex
 from research.curate.filters.word_rules import exceptions
 
 CACHED_CHUNKS = 300_000  # about 100 MB
-LONGEST_CACHED = 64
+LONGEST_CACHED = 64  # characters; also more than any exception has
 LONGEST_ADDRESS = 2048
 
 _PUNCTUATION = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
@@ -44,8 +44,7 @@ _ALPHA = rf"\p{{Lu}}\p{{Ll}}{_UNCASED}"
 _SINGLE_PREFIXES = frozenset("§%=—–" + _PUNCTUATION + _QUOTES + _CURRENCY)
 _SINGLE_SUFFIXES = frozenset("—–" + _PUNCTUATION + _QUOTES)
 _PREFIX = regex.compile(r"\.\.+|\+(?![0-9])|(?:US|C|A)\$|\p{So}")
-_PREFIX_RUN = regex.compile(rf"[{regex.escape(''.join(sorted(_SINGLE_PREFIXES)))}]*+")
-_RUN_SUFFIXES = "".join(sorted(_SINGLE_SUFFIXES - {"…"}))
+_PLAIN_SUFFIXES = _SINGLE_SUFFIXES - {"…"}  # which never are the end of a longer one
 _SUFFIX = regex.compile(  # of the last 8 characters, the longest first: as the leftmost match
     r"(?:……|'[sS]|’[sS]|\p{So}|(?<=[0-9])\+|(?<=°[FfCcKk])\."
     rf"|(?<=[0-9])(?:(?:US|C|A)\$|[{regex.escape(_CURRENCY)}])"
@@ -207,14 +206,13 @@ def _split_affixes(chunk: str, rules: dict[str, tuple[str, ...]]) -> tuple[str, 
     def is_rule(start: int, end: int) -> bool:
         return 0 < end - start <= _LONGEST_RULE and chunk[start:end] in rules
 
-    if len(chunk) > LONGEST_CACHED:  # long runs of brackets and the like come off at once
-        middle = max(start, end - LONGEST_CACHED)
-        start = _PREFIX_RUN.match(chunk, start, middle).end()
-        prefixes += chunk[:start]
-        trimmed = chunk[start + (end - start) // 2 :].rstrip(_RUN_SUFFIXES)
-        stop = max(start + LONGEST_CACHED, start + (end - start) // 2 + len(trimmed))
-        suffixes += reversed(chunk[stop:end])
-        end = min(stop, end)
+    # while no exception can be met, single marks come off without looking for one
+    while end - start > LONGEST_CACHED and chunk[start] in _SINGLE_PREFIXES:
+        prefixes.append(chunk[start])
+        start += 1
+    while end - start > LONGEST_CACHED and chunk[end - 1] in _PLAIN_SUFFIXES:
+        suffixes.append(chunk[end - 1])
+        end -= 1
     while start < end and not is_rule(start, end):
         prefix = _prefix_length(chunk, start, end)
         if prefix and is_rule(start + prefix, end):
@@ -253,7 +251,7 @@ def _suffix_length(chunk: str, start: int, end: int) -> int:
     if start >= end:
         return 0
     last = chunk[end - 1]
-    if last in _SINGLE_SUFFIXES and last != "…":
+    if last in _PLAIN_SUFFIXES:
         return 1
     window = chunk[max(start, end - 8) : end]
     if window.isalpha():
