@@ -12,10 +12,11 @@ item if any 13 words of it are in the text; of shorter items it knows nothing.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ from research.terminal import progress
 SETS = ("gsm8k", "math", "humaneval", "arc", "hellaswag")
 PLANTED = 2_000
 SAMPLES = ("web_sample", "wiki_sample", "code_sample", "docs_sample")
-FILES = 20_000
+FILES = 4_000
+CHUNK = 500  # texts in memory
 RULE = 13
 Finder = Callable[[Sequence[str]], list[set[int]]]  # texts -> numbers of the items in each
 
@@ -57,14 +59,16 @@ def decontamination(rounds: int) -> list[Figure]:
         }
         values = recall["ours"], "of items", f"{RULE}-gram rule", recall["rule"]
         figures.append(Figure("decontamination", f"recall_{kind}", *values))
-    clean = _clean(root)
-    alarms = {who: sum(map(bool, find(clean))) for who, find in finders.items()}
-    rates = [alarms[who] / len(clean) for who in ("ours", "rule")]
-    unit = f"of {len(clean)} documents"
+    clean, alarms = 0, dict.fromkeys(finders, 0)
+    for texts in progress(_clean(root), desc="clean", unit="chunk"):
+        clean += len(texts)
+        for who, find in finders.items():
+            alarms[who] += sum(map(bool, find(texts)))
+    rates = [alarms[who] / clean for who in ("ours", "rule")]
+    unit = f"of {clean} documents"
     values = rates[0], unit, f"{RULE}-gram rule", rates[1]
     figures.append(Figure("decontamination", "false_positive_rate", *values))
-    some = [text for name in SAMPLES for d in Corpus.open(root, name).documents()
-            if (text := d.text)]  # fmt: skip
+    some = [d.text for name in SAMPLES[:3] for d in Corpus.open(root, name).documents()]
     size = sum(len(text.encode()) for text in some) / 1e6
     speeds: dict[str, list[float]] = {who: [] for who in finders}
     for _ in progress(range(rounds), desc="speed", unit="round"):
@@ -136,12 +140,18 @@ def _edited(text: str, random: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def _clean(root: Path) -> list[str]:
-    texts = [d.text for name in SAMPLES for d in Corpus.open(root, name).documents()]
-    packages = Path(sysconfig.get_path("purelib"))
-    files = sorted(p for p in packages.rglob("*.py") if "reasoning_gym" not in p.parts)
-    for path in files[:: max(1, len(files) // FILES)][:FILES]:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if text.strip():
-            texts.append(text)
-    return texts
+def _clean(root: Path) -> Iterator[list[str]]:
+    """Texts without items, some at a time."""
+
+    def texts() -> Iterator[str]:
+        for name in SAMPLES:
+            yield from (document.text for document in Corpus.open(root, name).documents())
+        packages = Path(sysconfig.get_path("purelib"))
+        files = sorted(p for p in packages.rglob("*.py") if "reasoning_gym" not in p.parts)
+        for path in files[:: max(1, len(files) // FILES)][:FILES]:
+            if (text := path.read_text(encoding="utf-8", errors="replace")).strip():
+                yield text
+
+    stream = texts()
+    while chunk := list(itertools.islice(stream, CHUNK)):
+        yield chunk
