@@ -51,7 +51,8 @@ def build(root: Path, name: str, documents: Sequence[Document], part_bytes: int 
 
 
 def run(root: Path, *words: str) -> Corpus:
-    assert cli.main(["--root", str(root), "dedup", *words]) == 0
+    workers = [] if "--workers" in words else ["--workers", "1"]
+    assert cli.main(["--root", str(root), "dedup", *words, *workers]) == 0
     return Corpus.open(root, words[words.index("--out") + 1])
 
 
@@ -60,8 +61,9 @@ def table(corpus: Corpus) -> list[dict]:
 
 
 def shingles(text: str) -> set[str]:
-    """Word 5-grams by Python's own Unicode functions, for scripts with spaces."""
+    """Word 5-grams by Python's own Unicode functions."""
     text = unicodedata.normalize("NFD", re.sub(r"\d+([.,]\d+)?", "0", text.lower()))
+    text = re.sub("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])", r" \1 ", text)
     letters = (c for c in text if unicodedata.category(c) not in ("Mn", "Cf"))
     words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in letters).split()
     return {" ".join(words[i : i + 5]) for i in range(max(1, len(words) - 4))}
