@@ -23,8 +23,8 @@ from research.corpora.document import Document
 from research.curate.collection import Collection, Part
 from research.curate.evaluation_sets import Item
 from research.curate.ngram_index import PARTS, Index, Matching
-from research.curate.part_pool import run_parts
 from research.curate.word_hashes import text_buffer
+from research.part_pool import run_parts
 
 VERDICTS, ITEMS = "verdicts.parquet", "items.parquet"
 EXCERPT = 300  # bytes of a passage in the table

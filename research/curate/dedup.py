@@ -27,9 +27,9 @@ from research.curate.exact_dedup import (
     text_key,
 )
 from research.curate.minhash import MAX_COMPARISONS, MinHash, lead, shared_groups
-from research.curate.part_pool import run_parts
 from research.curate.word_hashes import ngram_hashes, text_buffer
 from research.errors import GristmillError
+from research.part_pool import run_parts
 
 
 @dataclasses.dataclass(frozen=True)

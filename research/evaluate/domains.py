@@ -145,7 +145,7 @@ class DomainLoss:
         self.folder = folder
         self.documents: dict[str, DocumentLosses] = {}
         self.sums: dict[str, Sums] = {}
-        self._losses = _losses(config, mesh, attention, chunk)
+        self._losses = token_losses(config, mesh, attention, chunk)
 
     def evaluate(self, params: Any, step: int) -> Iterator[tuple[str, float]]:
         """Yields `<mixture>/<domain>/loss` (nats per token) and `…/bits_per_byte` of every
@@ -213,8 +213,8 @@ class DomainLoss:
 
 
 @functools.lru_cache(8)
-def _losses(config: ModelConfig, mesh: Mesh, attention: str, chunk: int) -> jax.stages.Wrapped:
-    """Jitted (params, batch) -> nll [B, L]; evaluators of equal models share what is compiled."""
+def token_losses(config: ModelConfig, mesh: Mesh, attention: str, chunk: int) -> jax.stages.Wrapped:
+    """Jitted (params, batch) -> nats of every target [B, L], shared by equal models."""
     sharding = batch_sharding(mesh)
 
     def losses(params: Any, batch: Mapping[str, jax.Array]) -> jax.Array:

@@ -33,14 +33,12 @@ import pyarrow.parquet as pq
 from research import artefacts
 from research.corpora.document import Corpus, Document
 from research.errors import GristmillError
-from research.model import transformer
-from research.model.config import ModelConfig
+from research.evaluate.domains import token_losses
 from research.model.sharding import MeshSpec, check_mesh, make_mesh
 from research.registry.specs import load_mixture
 from research.registry.tokenizers import load_tokenizer
 from research.terminal import parse_count, progress, table
 from research.train.checkpoint import load_params
-from research.train.loss import cross_entropy
 from research.train.run_spec import ExecSpec
 
 SCORES = ("loss", "min_k", "zlib_ratio")
@@ -80,7 +78,7 @@ def run_membership(args: argparse.Namespace) -> None:
     trained = load_mixture(artefacts.data_root(), run.data.mixture, run.data.modules)
     vocabulary = next(iter(trained.tasks.values())).vocabulary
     encode = load_tokenizer(artefacts.data_root(), vocabulary.name).encode_batch
-    losses = token_losses(run.model, mesh, args.attention)
+    losses = token_losses(run.model, mesh, args.attention, ExecSpec.loss_chunk)
     tables = []
     for corpus in corpora:
         documents = itertools.islice(corpus.documents(), args.documents)
@@ -204,34 +202,3 @@ def _blank(rows: int, length: int, pad_id: int) -> Batch:
     batch = {key: zeros.copy() for key in ("segment_ids", "positions")}
     batch |= {key: zeros + pad_id for key in ("inputs", "targets")}
     return batch | {"loss_weights": np.zeros((rows, length), np.float32)}
-
-
-def token_losses(
-    config: ModelConfig, mesh: jax.sharding.Mesh, attention: str
-) -> Callable[[Any, Batch], jax.Array]:
-    """The compiled function of (parameters, batch) to nats of every target, float32 [B, L]."""
-
-    def losses(params: Any, batch: Batch) -> jax.Array:
-        hidden_BxLxD = transformer.hidden_states(
-            params,
-            config,
-            batch["inputs"],
-            batch["segment_ids"],
-            batch["positions"],
-            mesh=mesh,
-            attention=attention,
-            remat="none",
-        )
-        _, nll_BxL = cross_entropy(
-            hidden_BxLxD,
-            transformer.output_projection(params, config),
-            batch["targets"],
-            batch["loss_weights"],
-            mesh=mesh,
-            chunk=ExecSpec.loss_chunk,
-            z_loss=0.0,
-            soft_cap=config.logit_soft_cap,
-        )
-        return nll_BxL
-
-    return jax.jit(losses)

@@ -17,16 +17,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import multiprocessing
-import multiprocessing.connection
-import os
 import shutil
-import signal
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +30,7 @@ import pyarrow.parquet as pq
 from research import artefacts
 from research.corpora.document import Corpus, read_batches
 from research.errors import GristmillError
+from research.part_pool import run_parts
 from research.registry.preprocessors import resolve
 from research.registry.specs import MixtureSpec, TaskSpec
 from research.registry.splits import SPLITS, split_of
@@ -189,11 +183,11 @@ def build_caches(
             artefacts.remove_temporaries(work)
             parts = range(len(Corpus.open(root, task.corpus).parts))
             missing = [part for part in parts if not (work / f"{part:05d}.json").exists()]
-            units += [(task, part) for part in missing]
+            units += [(root, task, part, mixture.modules) for part in missing]
             reused[task.name] = len(parts) - len(missing)
         with progress(total=len(units), unit="part", desc="tokenising") as bar:
-            for task, part in _run(root, units, mixture.modules, workers, command):
-                bar.set_postfix_str(f"{task.name} part {part}")
+            for done in run_parts(tokenise_part, units, workers, f"run again: {command}"):
+                bar.set_postfix_str(done)
                 bar.update()
         for task in progress(todo, unit="task", desc="joining"):
             for split in SPLITS:
@@ -214,50 +208,9 @@ def _finished(root: Path, task: TaskSpec) -> bool:
     return all((task_folder(root, task) / s / artefacts.MANIFEST).exists() for s in SPLITS)
 
 
-def _run(
-    root: Path,
-    units: list[tuple[TaskSpec, int]],
-    modules: Sequence[str],
-    workers: int,
-    command: str,
-) -> Iterator[tuple[TaskSpec, int]]:
-    """Tokenises the units, here or in fresh processes, yielding each as it ends."""
-    if workers <= 1 or len(units) <= 1:
-        for task, part in units:
-            tokenise_part(root, task, part, modules)
-            yield task, part
-        return
-    # spawned, not forked: this process may hold TensorFlow's threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(units)), context, _attend_parent) as pool:
-        futures = {pool.submit(tokenise_part, root, *unit, modules): unit for unit in units}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BrokenProcessPool:
-            raise GristmillError(
-                "a tokenising process died (killed, or out of memory); finished parts are kept; "
-                f"run again, perhaps with fewer --workers: {command}"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _attend_parent() -> None:
-    """Makes a worker leave Ctrl-C to its parent, and end when that is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str]) -> None:
-    """Writes the tokens of one part of the Task's corpus, both splits, to the `parts` folder.
+def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str]) -> str:
+    """Writes the tokens of one part of the Task's corpus, both splits, to the `parts` folder, and
+    returns what to call it.
 
     Files: `<part>.<split>.bin` and `<part>.<split>.npz`, then `<part>.json`, whose presence means
     that the part is finished.
@@ -308,6 +261,7 @@ def tokenise_part(root: Path, task: TaskSpec, part: int, modules: Sequence[str])
         )
     state = {"dropped": dropped, "fields": sorted(fields)}
     artefacts.write_json(folder / f"{part:05d}.json", state)
+    return f"{task.name} part {part}"
 
 
 def token_dtype(task: TaskSpec) -> np.dtype:

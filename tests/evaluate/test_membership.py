@@ -11,7 +11,8 @@ import pytest
 
 from research import cli
 from research.corpora.document import Document
-from research.evaluate.membership import area, score, scores, token_losses, windows_of
+from research.evaluate.domains import token_losses
+from research.evaluate.membership import area, score, scores, windows_of
 from research.model.config import ModelConfig
 from research.model.sharding import MeshSpec, make_mesh
 from research.model.transformer import hidden_states, init_params, logits
@@ -35,7 +36,8 @@ def test_every_token_is_scored_once_in_its_own_document(rows: int) -> None:
     random = np.random.default_rng(0)
     ids = [random.integers(2, 64, size) for size in (3, 16, 40, 1, 7)]
     mesh = make_mesh(MeshSpec(), jax.devices()[:1])
-    found = score(params, token_losses(CONFIG, mesh, "plain"), windows_of(ids, 16, 1), 16, rows, 0)
+    losses = token_losses(CONFIG, mesh, "plain", chunk=16)
+    found = score(params, losses, windows_of(ids, 16, 1), 16, rows, 0)
     assert [len(nll) for nll in found] == [len(document) for document in ids]
 
     @jax.jit

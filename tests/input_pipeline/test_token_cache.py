@@ -111,7 +111,7 @@ def test_a_dying_worker_ends_in_one_line(root: Path) -> None:
     os.kill(int(started[0].name.split("-")[1]), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err.strip().splitlines()[-1].startswith("gristmill: a tokenising process died")
+    assert err.strip().splitlines()[-1].startswith("gristmill: a working process died")
 
 
 def test_a_full_disk_ends_in_one_line_and_goes_on(root: Path, demo_root: Path) -> None:

@@ -10,20 +10,26 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, TypeVar
 
 from research.errors import GristmillError
 
+T = TypeVar("T")
+
 
 def run_parts(
-    function: Callable[..., None], units: Sequence[tuple[Any, ...]], workers: int
-) -> Iterator[None]:
-    """Calls `function(*unit)` for every unit, yielding as each ends.
+    function: Callable[..., T],
+    units: Sequence[tuple[Any, ...]],
+    workers: int,
+    again: str = "run the same command again",
+) -> Iterator[T]:
+    """Calls `function(*unit)` for every unit, yielding what it returns as each ends.
 
     Args:
-      function: a module's function that leaves its result on disk.
+      function: a module's function that leaves its work on disk.
       units: its arguments.
       workers: processes; 1 works in this one.
+      again: what to do when a worker died.
 
     Raises:
       GristmillError: a worker died; what the others finished is on disk.
@@ -32,6 +38,7 @@ def run_parts(
         for unit in units:
             yield function(*unit)
         return
+    # spawned, not forked: this process may hold threads of TensorFlow or Arrow
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(units)), context, _attend_parent) as pool:
         futures = [pool.submit(function, *unit) for unit in units]
@@ -41,7 +48,7 @@ def run_parts(
         except BrokenProcessPool:
             raise GristmillError(
                 "a working process died (killed, or out of memory); finished parts are kept; "
-                "run the same command again, perhaps with fewer --workers"
+                f"{again}, perhaps with fewer --workers"
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
