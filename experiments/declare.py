@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.arms import Arm
 from experiments.cells import Cell, Sweep, SweepSettings
-from research import artefacts
+from research import artefacts, gin_bindings
 from research.analyse.sweep_record import ArmRecord, CellRecord, SweepRecord
 from research.errors import GristmillError
 from research.input_pipeline.batches import BatchSource
@@ -22,7 +22,7 @@ from research.model.config import ModelConfig, flops_per_token, parameters
 from research.registry.modules import import_module
 from research.registry.specs import load_mixture
 from research.terminal import human
-from research.train import gin_bindings, overview
+from research.train import overview
 from research.train.loop import open_data
 from research.train.run_spec import (
     SECTIONS,

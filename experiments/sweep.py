@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from research import gin_bindings
 from research.errors import GristmillError
 from research.terminal import parse_count
 
@@ -25,12 +26,7 @@ def sweep(parser: argparse.ArgumentParser) -> None:
         "or the word status",
     )
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="whose status to show")
-    parser.add_argument(
-        "--gin-file", action="append", default=[], metavar="FILE", help="configuration; repeatable"
-    )
-    parser.add_argument(
-        "--gin", action="append", default=[], metavar="A.B=C", help="overrides a field; repeatable"
-    )
+    gin_bindings.add_options(parser)
     parser.add_argument("--directory", help="of the sweep (default: <root>/sweeps/<gin file>)")
     parser.add_argument(
         "--dry-run", action="store_true", help="only print cells, tokens, epochs, FLOPs and hours"

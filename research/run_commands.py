@@ -8,12 +8,13 @@ import json
 import sys
 from pathlib import Path
 
+from research import gin_bindings
 from research.train.run_spec import resolve
 
 
 def config(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of `gristmill config`."""
-    _add_gin(parser)
+    gin_bindings.add_options(parser)
     parser.set_defaults(run=run_config)
 
 
@@ -27,7 +28,7 @@ def run_config(args: argparse.Namespace) -> None:
 
 def train(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of `gristmill train`."""
-    _add_gin(parser)
+    gin_bindings.add_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="only print tokens, epochs, FLOPs and parameters"
     )
@@ -94,16 +95,3 @@ def run_evaluate(args: argparse.Namespace) -> None:
     header = ("domain", "loss (nats/token)", "bits per byte", "documents", "tokens", "bytes")
     print(table(header, rows))
     print(f"losses of every document: {written}")
-
-
-def _add_gin(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--gin-file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a configuration; repeatable",
-    )
-    parser.add_argument(
-        "--gin", action="append", default=[], metavar="A.B=C", help="overrides a field; repeatable"
-    )

@@ -21,12 +21,11 @@ from typing import Any, Literal
 
 from etils import epath
 
-from research import artefacts
+from research import artefacts, gin_bindings
 from research.errors import GristmillError
 from research.input_pipeline.batches import DataSpec
 from research.input_pipeline.mixture_plan import Schedule
 from research.model.config import ModelConfig
-from research.train import gin_bindings
 from research.train.schedules import LearningRate
 
 FORMAT = 1
@@ -407,7 +406,7 @@ def resolve_with(
         try:
             made[section] = gin_bindings.build(cls, values, section)
         except GristmillError as error:
-            raise _placed(error, bindings) from None
+            raise gin_bindings.placed(error, bindings) from None
     settings: RunSettings = made.pop("run")
     execution: ExecSpec = made.pop("exec")
     others = {section: made.pop(section) for section in more}
@@ -419,22 +418,12 @@ def resolve_with(
     try:
         run = RunSpec(**made, steps=steps, seed=settings.seed)
     except GristmillError as error:
-        raise _placed(error, bindings) from None
+        raise gin_bindings.placed(error, bindings) from None
     if execution.directory is None:
         name = Path(gin_files[0]).stem if gin_files else run.fingerprint[:12]
         directory = artefacts.data_root() / "runs" / name / f"seed{run.seed}"
         execution = dataclasses.replace(execution, directory=str(directory))
     return run, execution, others
-
-
-def _placed(
-    error: GristmillError, bindings: Mapping[str, Mapping[str, gin_bindings.Binding]]
-) -> GristmillError:
-    """The error, beginning with the line of the binding that it speaks of, if there is one."""
-    text = str(error)
-    named = re.match(r"(\w+)[. ](\w+)", text)
-    found = bindings.get(named[1], {}).get(named[2]) if named else None
-    return GristmillError(f"{found.where}: {text}") if found else error
 
 
 def _identified(init: InitConfig) -> InitConfig:

@@ -7,9 +7,11 @@ nothing is called, so a configuration can set fields and do nothing else.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import difflib
 import io
+import re
 import tokenize
 import types
 import typing
@@ -37,6 +39,16 @@ class Binding:
 class _Macro:
     name: str
     where: str
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Gives a command `--gin_file` and `--gin`, which `read` takes as its first two arguments."""
+    parser.add_argument(
+        "--gin-file", action="append", default=[], metavar="FILE", help="configuration; repeatable"
+    )
+    parser.add_argument(
+        "--gin", action="append", default=[], metavar="A.B=C", help="overrides a field; repeatable"
+    )
 
 
 class _Delegate(config_parser.ParserDelegate):
@@ -76,7 +88,7 @@ def read(
         where = f"--gin {text!r}"
         for statement in _parse(text, where):
             if not isinstance(statement, config_parser.BindingStatement):
-                raise GristmillError(f"{where}: give a binding, such as run.steps=100")
+                raise GristmillError(f"{where}: give a binding, section.field=value")
             _bind(statement, Binding(statement.value, where, True), found, macros, sections)
     used: set[str] = set()
     result: dict[str, dict[str, Binding]] = {section: {} for section in sections}
@@ -112,9 +124,7 @@ def _statements(path: Path, depth: int, outer: tuple[Path, ...]) -> Iterable[tup
         elif isinstance(statement, config_parser.BindingStatement):
             yield statement, where
         elif isinstance(statement, config_parser.ImportStatement):
-            raise GristmillError(
-                f"{where}: gin files import nothing; name modules of Tasks in data.modules"
-            )
+            raise GristmillError(f"{where}: gin files import nothing; bindings are values")
 
 
 def _parse(text: str, where: str) -> list[Any]:
@@ -207,6 +217,14 @@ def closest(name: str, names: Iterable[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"there are {', '.join(names)}" if names else "there are none"
+
+
+def placed(error: GristmillError, bindings: Mapping[str, Mapping[str, Binding]]) -> GristmillError:
+    """The error, beginning with the line of the binding that it speaks of, if there is one."""
+    text = str(error)
+    named = re.match(r"(\w+)[. ](\w+)", text)
+    found = bindings.get(named[1], {}).get(named[2]) if named else None
+    return GristmillError(f"{found.where}: {text}") if found else error
 
 
 def build(cls: type, values: Mapping[str, Any], section: str) -> Any:
