@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from research import gin_bindings
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, Document, read_batches
 from research.curate.recipes import RECIPES, STEPS, find_recipe, restore
@@ -20,7 +21,7 @@ from research.curate.steps import Change, Drop, Step
 from research.errors import GristmillError
 from research.terminal import human, progress, table
 
-USAGE = """gristmill curate CORPUS --recipe RECIPE --out NAME [--set STEP.FIELD=VALUE …]
+USAGE = """gristmill curate CORPUS --recipe RECIPE --out NAME [--gin_file FILE …] [--gin STEP.FIELD=VALUE …]
        gristmill curate show NAME [--examples N]
        gristmill curate explain NAME --id DOCUMENT
        gristmill curate recipes [RECIPE]"""
@@ -36,8 +37,7 @@ def curate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", help=f"one of: {', '.join(RECIPES)}")
     parser.add_argument("--out", help=f"name of the corpus to make: {NAMING}")
     parser.add_argument("--version", default="1", help="its version (default: 1)")
-    setting = "change a threshold of the recipe; may be repeated"
-    parser.add_argument("--set", action="append", default=[], metavar="S.F=V", help=setting)
+    gin_bindings.add_options(parser)
     parser.add_argument("--workers", type=_workers, default=1, help="processes (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print the steps, and stop")
     parser.add_argument("--id", help="explain: which document of the corpus that was read")
@@ -70,7 +70,7 @@ def run_curate(args: argparse.Namespace) -> int:
     """Makes a corpus, or goes on with making it."""
     if not args.recipe:
         raise GristmillError(f"name a recipe with --recipe; there are: {', '.join(RECIPES)}")
-    steps = find_recipe(args.recipe, args.set)
+    steps = find_recipe(args.recipe, args.gin_file, args.gin)
     source = Corpus.open(data_root(), args.corpus)
     if args.dry_run:
         pieces = pieces_of(source)
@@ -87,7 +87,8 @@ def run_curate(args: argparse.Namespace) -> int:
             raise GristmillError(f"{word[:200]!r} is no name of a corpus or version: use {NAMING}")
     command = ["gristmill", "curate", args.corpus, "--recipe", args.recipe, "--out", args.out]
     command += ["--version", args.version] if args.version != "1" else []
-    command += [word for setting in args.set for word in ("--set", setting)]
+    command += [word for file in args.gin_file for word in ("--gin_file", file)]
+    command += [word for option in args.gin for word in ("--gin", option)]
     corpus, before = run_recipe(
         data_root(),
         source,
@@ -253,7 +254,7 @@ def _print_help(step: Step, drop: Drop) -> None:
     """Names the thresholds of a step, for who wants another verdict."""
     fields = [f"{field.name}={getattr(step, field.name)}" for field in dataclasses.fields(step)
               if "range" in field.metadata]  # fmt: skip
-    print(f"    its thresholds: {', '.join(fields)}; change one with --set {step.name}.FIELD=VALUE")
+    print(f"    its thresholds: {', '.join(fields)}; change one with --gin {step.name}.FIELD=VALUE")
 
 
 def _noted(before: Document, after: Document) -> str:
@@ -279,7 +280,7 @@ def _find(corpus: Corpus, id: str) -> Document:
 def run_recipes(args: argparse.Namespace) -> int:
     """Prints the recipes, or one with all its thresholds."""
     if args.name:
-        _print_steps(find_recipe(args.name, args.set))
+        _print_steps(find_recipe(args.name, args.gin_file, args.gin))
         return 0
     rows = [(name, " → ".join(step.name for step in steps)) for name, steps in RECIPES.items()]
     print(table(("recipe", "steps"), rows))

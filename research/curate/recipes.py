@@ -1,14 +1,16 @@
 """Recipes: plain lists of steps, in the order in which they are applied.
 
-To make one of your own, write a list; to change a threshold, `--set gopher_quality.min_words=40`.
+To make one of your own, write a list.  Thresholds are bound by Gin, each step being a section:
+`--gin gopher_quality.min_words=40`, or `--gin_file` with a file such as those of
+gin_configs/curation.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from research import gin_bindings
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
 from research.curate.filters.languages import STOP_WORDS
@@ -68,38 +70,44 @@ RECIPES: dict[str, list[Step]] = {
 }
 
 
-def find_recipe(name: str, settings: Sequence[str] = ()) -> list[Step]:
-    """A recipe by its name, with some settings changed.
+def find_recipe(
+    name: str, gin_files: Sequence[str] = (), options: Sequence[str] = ()
+) -> list[Step]:
+    """A recipe by its name, with the settings of its steps that Gin binds.
 
     Args:
       name: a key of `RECIPES`.
-      settings: 'step.field=value' each; the value as JSON has it, or a plain word, or a,b,c.
+      gin_files, options: files with bindings, and bindings that override them, of the fields of
+        the recipe's steps.
 
     Raises:
-      GristmillError: no such recipe, step or field, or a value out of range.
+      GristmillError: no such recipe; or, with its file and line, a binding of no step of it, of no
+        field, or of a value that does not fit.
     """
     if name not in RECIPES:
         raise GristmillError(f"no recipe {name!r}; there are: {', '.join(RECIPES)}")
-    steps = {step.name: step for step in RECIPES[name]}
-    for setting in settings:
-        address, equals, value = setting.partition("=")
-        step, dot, field = address.strip().partition(".")
-        if not equals or not dot:
-            raise GristmillError(f"--set {setting!r}: write step.field=value")
-        if step not in steps:
-            known = "there is such a step, but not" if step in STEPS else "no such step"
-            raise GristmillError(
-                f"--set {setting!r}: {known} in recipe {name}; it has: {', '.join(steps)}"
-            )
-        steps[step] = steps[step].with_settings({field: _parse(value)})
-    return list(steps.values())
-
-
-def _parse(value: str) -> Any:
+    steps = RECIPES[name]
+    here = {step.name: type(step) for step in steps}
+    bindings = gin_bindings.read(gin_files, options, STEPS | here)
+    for section, fields in bindings.items():
+        for field, binding in fields.items():
+            if section not in here:
+                raise GristmillError(
+                    f"{binding.where}: {section}.{field} binds nothing: recipe {name} has the "
+                    f"steps {', '.join(here)}"
+                )
     try:
-        return json.loads(value)
-    except ValueError:
-        return value.strip()
+        return [
+            _with(step, {field: binding.value for field, binding in bindings[step.name].items()})
+            for step in steps
+        ]
+    except GristmillError as error:
+        raise gin_bindings.placed(error, bindings) from None
+
+
+def _with(step: Step, values: Mapping[str, Any]) -> Step:
+    """A step with some of its settings changed."""
+    return gin_bindings.build(type(step), step.settings() | values, step.name)
 
 
 def restore(description: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -117,5 +125,5 @@ def restore(description: Sequence[Mapping[str, Any]]) -> list[Step]:
                 f"it was made with version {entry['version']} of step {entry['step']}, and here is "
                 f"{here}: make it again under another name"
             )
-        steps.append(step().with_settings(entry["settings"]))
+        steps.append(gin_bindings.build(step, entry["settings"], step.name))
     return steps

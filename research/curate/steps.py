@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from research.corpora.document import Document
@@ -121,7 +120,7 @@ class Step:
         if right and isinstance(value, tuple):
             right = all(isinstance(word, str) for word in value)
         if not right:
-            kind = {bool: "true or false", str: "a word", tuple: "a list of words (a,b,c)"}
+            kind = {bool: "true or false", str: "a word", tuple: "a list of words"}
             raise GristmillError(
                 f"{self.name}.{field.name} is {value!r}; "
                 f"it must be {kind[type(field.default)]}: {field.metadata['help']}"
@@ -143,20 +142,3 @@ class Step:
     def describe(self) -> dict[str, Any]:
         """Name, version and settings: what a fingerprint and a manifest hold of a step."""
         return {"step": self.name, "version": self.version, "settings": self.settings()}
-
-    def with_settings(self, settings: Mapping[str, Any]) -> Step:
-        """This step with some fields changed.
-
-        Raises:
-          GristmillError: there is no such field, or a value does not fit.
-        """
-        fields = {field.name: field for field in dataclasses.fields(self)}
-        changed = {}
-        for name, value in settings.items():
-            if name not in fields:
-                known = ", ".join(fields) or "none"
-                raise GristmillError(f"step {self.name} has no setting {name!r}; it has: {known}")
-            if isinstance(fields[name].default, tuple) and isinstance(value, str):
-                value = [word.strip() for word in value.split(",") if word.strip()]
-            changed[name] = tuple(value) if isinstance(value, list) else value
-        return dataclasses.replace(self, **changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 import signal
@@ -23,6 +24,9 @@ from research.curate.runner import LARGEST_TEXT, curate
 from research.curate.steps import Step
 from research.errors import GristmillError
 from research.terminal import progress
+
+
+CURATION = sorted((Path(__file__).parents[2] / "gin_configs" / "curation").glob("*.gin"))
 
 
 @pytest.fixture(scope="module")
@@ -117,33 +121,53 @@ def test_mistakes_get_one_line(
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("text", "told"),
     [
-        ("c4", "write step.field=value"),
-        ("nose.length=2", "no such step in recipe c4; it has: language, c4, word_list"),
-        ("gopher_quality.min_words=2", "there is such a step, but not in recipe c4"),
-        ("c4.sentences=2", "no setting 'sentences'; it has: min_sentences"),
-        ("c4.min_sentences=-1", "must be a whole number from 0"),
-        ("c4.min_sentences=2.5", "must be a whole number from 0"),
-        ("c4.min_sentences=many", "must be a whole number from 0"),
-        ("language.min_score=1.5", "must be a number from 0 to 1"),
-        ("language.min_score=NaN", "must be a number from 0 to 1"),
-        ("c4.citations=1", "must be true or false"),
-        ("language.languages=3", "must be a list of words"),
+        ("nose.length = 2", "x.gin:2: unknown section nose"),
+        ("gopher_qualty.min_words = 2", "did you mean gopher_quality"),
+        ("gopher_quality.min_words = 2", "binds nothing: recipe c4 has the steps language, c4, wo"),
+        ("c4.sentences = 2", "x.gin:2: c4 has no field sentences; did you mean min_sentences"),
+        ("c4.min_sentences = -1", "x.gin:2: c4.min_sentences is -1; it must be a whole number fr"),
+        ("c4.min_sentences = 2.5", "x.gin:2: c4.min_sentences is 2.5; it must be int"),
+        ("c4.min_sentences = 'many'", "x.gin:2: c4.min_sentences is 'many'; it must be int"),
+        ("language.min_score = 1.5", "x.gin:2: language.min_score is 1.5; it must be a number"),
+        ("language.min_score = 1e999", "x.gin:2: language.min_score is inf; it must be a number"),
+        ("c4.citations = 1", "x.gin:2: c4.citations is 1; it must be bool"),
+        ("language.languages = 3", "x.gin:2: language.languages is 3; it must be"),
+        ("c4.min_sentences = 2\nc4.min_sentences = 3", "x.gin:3: c4.min_sentences is set already"),
+        ("WORDS = 3", "x.gin:2: nothing uses the macro WORDS"),
+        ("import os", "x.gin:2: gin files import nothing"),
+        ("c4.min_sentences =", "x.gin:2: "),
     ],
 )
-def test_settings_are_checked(setting: str, told: str) -> None:
-    with pytest.raises(GristmillError, match=told.replace("(", r"\(")):
-        find_recipe("c4", [setting])
+def test_bindings_are_checked(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    (tmp_path / "x.gin").write_text(f"# looser\n{text}\n")
+    command = ["--root", str(root), "curate", "web_sample", "--recipe", "c4", "--out", "x"]
+    assert main([*command, "--gin_file", str(tmp_path / "x.gin")]) == 1
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
 
 
-def test_settings_are_taken_and_recorded() -> None:
-    steps = find_recipe(
-        "c4", ["language.languages=de,fr", "c4.min_sentences=3", "c4.citations=false"]
-    )
+def test_bindings_are_taken_and_recorded(tmp_path: Path) -> None:
+    file = tmp_path / "c4.gin"
+    file.write_text("MOST = 1\nlanguage.min_score = %MOST\nc4.min_sentences = 4\n")
+    options = ["language.languages=['de', 'fr']", "c4.min_sentences=3", "c4.citations=False"]
+    steps = find_recipe("c4", [str(file)], options)
     assert steps[0].languages == ("de", "fr")
     assert (steps[1].min_sentences, steps[1].citations) == (3, False)
     assert restore(json.loads(json.dumps([step.describe() for step in steps]))) == steps
+    # settings decide, not how or where they are bound: 1 is 1.0, and 4 was overridden
+    told = ["language.min_score=1.0", *options]
+    describe = [json.dumps(step.describe()) for step in find_recipe("c4", [], told)]
+    assert describe == [json.dumps(step.describe()) for step in steps]
+
+
+@pytest.mark.parametrize("file", CURATION, ids=lambda file: file.stem)
+def test_shipped_bindings_change_what_they_say(file: Path) -> None:
+    recipe = re.search(r"--recipe (\w+)", file.read_text())[1]
+    assert find_recipe(recipe, [str(file)]) != find_recipe(recipe)
 
 
 def test_another_result_under_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Lists of words and domains: which pages are not wanted by their address or by their words.
 
-The lists here are small and our own; give longer ones with --set, or in a recipe.
+The lists here are small and our own; give longer ones by Gin, or in a recipe.
 """
 
 from __future__ import annotations
