@@ -14,6 +14,7 @@ from research.errors import GristmillError
 
 TOOLS = {
     "warc": ("fastwarc", "resiliparse"),
+    "warc_html": ("fastwarc", "resiliparse"),
     "wet": ("fastwarc",),
     "tfds": ("tensorflow-datasets",),
 }
@@ -32,6 +33,7 @@ class Entry:
       source: an installed package, or the address of its files.
       format: of the files; see `readers.SUFFIXES`.
       fields: which fields of a record mean what.
+      note: what who trains on it should know.
     """
 
     name: str
@@ -42,13 +44,15 @@ class Entry:
     source: Sample | str
     format: str = "parquet"
     fields: Fields = dataclasses.field(default_factory=Fields)
+    note: str = ""
 
     @property
     def how(self) -> str:
         """Where it comes from, in a few words."""
+        note = f" ({self.note})" if self.note else ""
         if isinstance(self.source, str):
-            return self.source
-        return f"package {self.source.package}=={self.source.version}"
+            return self.source + note
+        return f"package {self.source.package}=={self.source.version}{note}"
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -102,8 +106,11 @@ def find(name: str) -> Entry:
     return entry
 
 
-def _sample(name: str, licence: str, documents: int | None, size: int | None) -> Entry:
-    return Entry(name, SAMPLES[name].version, licence, documents, size, SAMPLES[name])
+def _sample(
+    name: str, licence: str, documents: int | None, size: int | None, note: str = ""
+) -> Entry:
+    sample = SAMPLES[name]
+    return Entry(name, sample.version, licence, documents, size, sample, note=note)
 
 
 _HF = "hf://datasets/"
@@ -115,9 +122,12 @@ _STACK = Fields(
 
 _ENTRIES = [
     _sample("web_sample", "MIT (collection); pages © their authors", 954, 6_594_343),
+    _sample("web_pages", "MIT (collection); pages © their authors", 954, 70_003_614,
+            "raw HTML of web_sample"),
     _sample("wiki_sample", "CC-BY-SA-3.0", 106, 2_847_284),
     _sample("code_sample", "PSF-2.0", None, None),
-    _sample("math_sample", "Apache-2.0", 6_800, 3_410_636),
+    _sample("math_sample", "Apache-2.0", 6_800, 3_410_636,
+            "1,257 documents are GSM8K test items in other words: gristmill decontaminate"),
     _sample("docs_sample", "Apache-2.0", 6_002, 7_516_130),
     Entry("c4", "en", "ODC-By-1.0", 364_868_892, 828_588_742_863,
           _HF + "allenai/c4/en/c4-train.*.json.gz", "jsonl"),

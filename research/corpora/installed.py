@@ -1,4 +1,4 @@
-"""Five real sample corpora, made from text that lies inside installed packages.
+"""Six real sample corpora, made from text that lies inside installed packages.
 
 The packages are found by `importlib.util.find_spec` and their data read by path: none of them is
 imported (`reasoning_gym` generates its text, so two of its modules are, without the package).
@@ -32,7 +32,7 @@ from research.corpora.addresses import InputFile
 from research.corpora.document import Document, Quarantined, Unit
 from research.corpora.readers import read_file
 from research.corpora.records import Fields, to_document
-from research.corpora.web_archives import read_warc, write_response
+from research.corpora.web_archives import decode_html, read_warc, write_response
 from research.errors import GristmillError
 
 Items = Iterator[Document | Quarantined]
@@ -123,6 +123,20 @@ def _web(name: str, folder: Path) -> list[Unit]:
                 page = pages[number - 1]
                 id = f"{name}/{page}"
                 yield to_document(record, Fields(meta=("url",)), name, page, id, None)
+
+    return [Unit("data/html", len(pages), read)]
+
+
+def _web_pages(name: str, folder: Path) -> list[Unit]:
+    """The same pages as `_web`, with all their HTML."""
+    index = json.loads((folder / "data/index.json").read_text(encoding="utf-8"))
+    pages = sorted(index, key=lambda page: int(Path(page).stem))
+
+    def read() -> Items:
+        for page in pages:
+            text = decode_html((folder / "data" / page).read_bytes(), None)
+            meta = {"url": index[page]["url"], "format": "html"}
+            yield Document(text, f"{name}/{page}", name, meta)
 
     return [Unit("data/html", len(pages), read)]
 
@@ -281,6 +295,7 @@ def _prose(described: dict[str, Any]) -> str:
 
 SAMPLES = {
     "web_sample": Sample("formasaurus", "0.10.0", 1, _web, tools=("fastwarc", "resiliparse")),
+    "web_pages": Sample("formasaurus", "0.10.0", 1, _web_pages, tools=("resiliparse",)),
     "wiki_sample": Sample("gensim", "4.4.0", 1, _wiki, ("mwparserfromhell==0.7.2",)),
     "code_sample": Sample("python", None, 1, _code),
     "math_sample": Sample("reasoning_gym", "0.1.25", 1, _math),

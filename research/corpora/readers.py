@@ -32,6 +32,7 @@ SUFFIXES = {  # of the files taken from a folder
     "jsonl": (".jsonl", ".json", ".ndjson"),
     "parquet": (".parquet",),
     "warc": (".warc",),
+    "warc_html": (".warc",),
     "wet": (".wet",),
     "tfds": (),
     "files": (),
@@ -125,6 +126,8 @@ def read_file(file: InputFile, format: str, fields: Fields) -> Records:
             yield from read_jsonl(stream)
         elif format == "warc":
             yield from web_archives.read_warc(stream)
+        elif format == "warc_html":
+            yield from web_archives.read_warc(stream, keep_html=True)
         elif format == "wet":
             yield from web_archives.read_wet(stream)
         else:
@@ -185,6 +188,8 @@ def _file_record(file: InputFile, data: bytes, fields: Fields) -> Record:
         return Bad("binary file", file.name)
     record = {fields.text: data, "path": file.name}
     if language := LANGUAGES.get(file.suffixes[0]):
+        if language == "html":
+            record[fields.text] = web_archives.decode_html(data, None)
         record["language"] = language
     return record
 

@@ -17,20 +17,24 @@ HTML_TYPES = ("text/html", "application/xhtml+xml")
 _TOO_LARGE = f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB"
 
 
-def read_warc(stream: io.BufferedIOBase) -> Iterator[tuple[int, Record]]:
-    """The text of every HTML response of a WARC; other responses are `Bad`.
+def read_warc(stream: io.BufferedIOBase, keep_html: bool = False) -> Iterator[tuple[int, Record]]:
+    """Every HTML response of a WARC; other responses are `Bad`.
 
     Records that are no captured resource (requests, metadata, revisits) only count in the number.
+
+    Args:
+      stream: the archive, decompressed.
+      keep_html: the text is the page as it came, decoded; else what it says.
 
     Raises:
       OSError: the archive is damaged or ends in the middle of a record.
     """
     kinds = WarcRecordType.response | WarcRecordType.resource
     for number, record in _records(stream, kinds):
-        yield number, record if isinstance(record, Bad) else _html_record(record)
+        yield number, record if isinstance(record, Bad) else _html_record(record, keep_html)
 
 
-def _html_record(record: WarcRecord) -> Record:
+def _html_record(record: WarcRecord, keep_html: bool) -> Record:
     url = record.headers.get("WARC-Target-URI") or ""
     content_type, charset = record.headers.get("Content-Type"), None
     try:
@@ -48,7 +52,10 @@ def _html_record(record: WarcRecord) -> Record:
         return Bad("HTTP response that cannot be decoded", f"{url} {error}")
     if len(body) > MAX_DOCUMENT_BYTES:
         return Bad(_TOO_LARGE, url)
-    return _fields(record, extract_plain_text(decode_html(body, charset), preserve_formatting=True))
+    html = decode_html(body, charset)
+    if keep_html:
+        return _fields(record, html) | {"format": "html"}
+    return _fields(record, extract_plain_text(html, preserve_formatting=True))
 
 
 def read_wet(stream: io.BufferedIOBase) -> Iterator[tuple[int, Record]]:

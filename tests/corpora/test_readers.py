@@ -132,6 +132,21 @@ def test_warc(gristmill, compress, tmp_path: Path, suffix: str) -> None:
         "not HTML but image/png": 1,
         "HTTP status 404": 1,
     }
+    assert gristmill.import_("raw", "warc_html", "--path", tmp_path)[0] == 0
+    raw = gristmill.documents("raw")
+    assert [document.text for document in raw] == [
+        page.format("", "größe"), page.format(meta, "日本語の文章です"), page.format("", "größe")
+    ]  # fmt: skip
+    assert raw[1].meta == {**documents[1].meta, "format": "html"}
+
+
+def test_html_files_of_any_encoding(gristmill, tmp_path: Path) -> None:
+    page = '<meta charset="{}"><p>größe</p>'
+    for charset in ("utf-8", "iso-8859-1"):
+        (tmp_path / f"{charset}.html").write_bytes(page.format(charset).encode(charset))
+    assert gristmill.import_("pages", "files", "--path", tmp_path)[0] == 0
+    texts = {document.text for document in gristmill.documents("pages")}
+    assert texts == {page.format("utf-8"), page.format("iso-8859-1")}
 
 
 def test_wet(gristmill, tmp_path: Path) -> None:
