@@ -21,7 +21,8 @@ from research.curate.steps import Change, Drop, Step
 from research.errors import GristmillError
 from research.terminal import human, progress, table
 
-USAGE = """gristmill curate CORPUS --recipe RECIPE --out NAME [--gin_file FILE …] [--gin STEP.FIELD=VALUE …]
+USAGE = """gristmill curate CORPUS --recipe RECIPE --out NAME [--workers N]
+                        [--gin_file FILE …] [--gin STEP.FIELD=VALUE …]
        gristmill curate show NAME [--examples N]
        gristmill curate explain NAME --id DOCUMENT
        gristmill curate recipes [RECIPE]"""

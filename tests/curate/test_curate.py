@@ -25,7 +25,6 @@ from research.curate.steps import Step
 from research.errors import GristmillError
 from research.terminal import progress
 
-
 CURATION = sorted((Path(__file__).parents[2] / "gin_configs" / "curation").glob("*.gin"))
 
 
