@@ -31,8 +31,10 @@ from research.corpora.document import (
     Quarantined,
     corpus_folder,
 )
+from research.curate.collection import work_folder
 from research.curate.report import Report, apply, excerpt
 from research.curate.steps import Drop, Step
+from research.curate.survey import settle
 from research.curate.workers import run_pieces
 from research.errors import GristmillError
 
@@ -87,12 +89,9 @@ class PieceWork:
         """Judges the documents of a piece and leaves the kept ones on disk."""
         report = Report(self.steps)
         quarantined: list[Quarantined] = []
-        rows = itertools.islice(self.source.documents(piece.part), piece.start, piece.stop)
 
         def kept() -> Iterator[Document]:
-            for row, document in enumerate(rows, piece.start):
-                at(row)
-                outcome = self._judge(document, report, deadly=row in deadly)
+            for outcome in self.outcomes(piece, report, deadly, at):
                 if isinstance(outcome, Document):
                     yield outcome
                 elif isinstance(outcome, Quarantined):
@@ -112,6 +111,15 @@ class PieceWork:
             "report": report.as_json(examples=True),
         }
         artefacts.write_json(self.folder / piece.state, state)
+
+    def outcomes(
+        self, piece: Piece, report: Report, deadly: frozenset[int], at: Callable[[int], None]
+    ) -> Iterator[Document | Drop | Quarantined]:
+        """The verdict on every document of a piece, in order."""
+        rows = itertools.islice(self.source.documents(piece.part), piece.start, piece.stop)
+        for row, document in enumerate(rows, piece.start):
+            at(row)
+            yield self._judge(document, report, deadly=row in deadly)
 
     def _judge(
         self, document: Document, report: Report, deadly: bool
@@ -253,9 +261,19 @@ def curate(
     folder = corpus_folder(root, name, version)
     if folder == source.folder:
         raise GristmillError(f"--out {name}: that is the corpus that is read; choose another name")
-    definition = definition_of(source, recipe, steps)
-    job = artefacts.fingerprint(definition)
+    asked = definition_of(source, recipe, steps)
+
+    def work_of(first: tuple[Step, ...]) -> PieceWork:
+        job = artefacts.fingerprint([asked, [step.describe() for step in first]])
+        return PieceWork(source, first, work_folder(root, job), job)
+
     with artefacts.exclusive(folder):
+        pieces = pieces_of(source)
+        steps = settle(
+            steps, work_of, pieces, _made(folder, source), workers=workers, progress=progress
+        )
+        definition = definition_of(source, recipe, steps)
+        job = artefacts.fingerprint(definition)
         if (folder / artefacts.MANIFEST).exists():
             corpus = Corpus(folder, artefacts.read_manifest(folder, "corpus", command))
             if corpus.manifest["job"] == job:
@@ -266,7 +284,6 @@ def curate(
                 "another --out or --version, or delete that folder"
             )
         artefacts.remove_temporaries(folder)
-        pieces = pieces_of(source)
         finished = _finished(folder, pieces, job)
         work = PieceWork(source, tuple(steps), folder, job)
         rest = [piece for piece in pieces if piece not in finished]
@@ -279,6 +296,15 @@ def curate(
                 bar.update(piece.stop - piece.start)
         states = [json.loads((folder / piece.state).read_text("utf-8")) for piece in pieces]
         return _publish(root, folder, source, definition, job, pieces, states, command), False
+
+
+def _made(folder: Path, source: Corpus) -> list[Mapping[str, Any]]:
+    """The steps by which the corpus of a folder was made of the same source, if it is there."""
+    if not (folder / artefacts.MANIFEST).exists():
+        return []
+    definition = artefacts.read_manifest(folder, "corpus", "gristmill curate")["definition"]
+    now = definition_of(source, "", ())["curated_from"]
+    return definition["steps"] if definition.get("curated_from") == now else []
 
 
 def _finished(folder: Path, pieces: Sequence[Piece], job: str) -> list[Piece]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from research.corpora.document import Document
@@ -63,6 +64,8 @@ class Edited:
 
 
 Outcome = Document | Edited | Drop
+# survey(measure): what measure says (JSON; None is left out) of every document that reaches a step
+Survey = Callable[[Callable[[Document], Any]], list[Any]]
 
 
 def threshold(default: Any, low: float, high: float, help: str) -> Any:
@@ -129,6 +132,15 @@ class Step:
     def __call__(self, document: Document) -> Outcome:
         """Judges one document.  An exception puts the document into quarantine."""
         raise NotImplementedError
+
+    def settle(self, survey: Survey, made: Mapping[str, Any] | None) -> Step:
+        """This step with what depends on the whole corpus filled in; most steps need nothing.
+
+        Args:
+          survey: measures all documents that reach the step.
+          made: settings of this step in a recipe applied before to the same documents, if any.
+        """
+        return self
 
     def settings(self) -> dict[str, Any]:
         """All fields, as JSON has them."""
