@@ -163,26 +163,50 @@ class Corpus:
           GristmillError: a part is missing or damaged.
         """
         for name in [part] if part else self.parts:
-            for batch in read_batches(self.folder / name, SCHEMA.names):
-                for row in batch.to_pylist():
-                    yield Document(
-                        text=row["text"],
-                        id=row["id"],
-                        source=row["source"],
-                        meta=json.loads(row["meta"]),
-                        parents=tuple(row["parents"]),
-                        roots=tuple(row["roots"]),
-                    )
+            yield from self.rows(name, 0, None)
+
+    def rows(self, part: str, start: int, stop: int | None) -> Iterator[Document]:
+        """The documents `start` to `stop` of a part; what lies before them is hardly read.
+
+        Raises:
+          GristmillError: the part is missing or damaged.
+        """
+        for batch in read_batches(self.folder / part, SCHEMA.names, start, stop):
+            for row in batch.to_pylist():
+                yield Document(
+                    text=row["text"],
+                    id=row["id"],
+                    source=row["source"],
+                    meta=json.loads(row["meta"]),
+                    parents=tuple(row["parents"]),
+                    roots=tuple(row["roots"]),
+                )
 
 
-def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: Path, columns: Sequence[str], start: int = 0, stop: int | None = None
+) -> Iterator[pa.RecordBatch]:
     """Streams the row groups of a corpus part, so that memory does not grow with its size.
+
+    Args:
+      path: of the part.
+      columns: to read.
+      start, stop: rows of the part; row groups beyond them are not read.
 
     Raises:
       GristmillError: the part is missing or damaged.
     """
     with _readable(path), pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_size=512, columns=list(columns))
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = list(itertools.accumulate(sizes))
+        stop = ends[-1] if stop is None and ends else stop or 0
+        groups = [i for i, end in enumerate(ends) if end > start and end - sizes[i] < stop]
+        row = ends[groups[0]] - sizes[groups[0]] if groups else 0
+        for batch in file.iter_batches(512, groups, list(columns)):
+            if row + len(batch) > start and row < stop:
+                first = max(0, start - row)
+                yield batch.slice(first, min(stop - row, len(batch)) - first)
+            row += len(batch)
 
 
 @contextlib.contextmanager

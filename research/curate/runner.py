@@ -39,7 +39,7 @@ from research.curate.workers import run_pieces
 from research.errors import GristmillError
 
 EXAMPLES_FILE = "examples.json"
-PIECES = 16  # of a small corpus, so that several processes find work
+PIECES = 32  # of a small corpus, so that several processes find work, and end together
 LEAST_PIECE, LARGEST_PIECE = 256 << 10, 64 << 20  # bytes of text, about
 LARGEST_TEXT = 8 << 20  # UTF-8 bytes; a larger one is quarantined, so that memory is bounded
 
@@ -116,7 +116,7 @@ class PieceWork:
         self, piece: Piece, report: Report, deadly: frozenset[int], at: Callable[[int], None]
     ) -> Iterator[Document | Drop | Quarantined]:
         """The verdict on every document of a piece, in order."""
-        rows = itertools.islice(self.source.documents(piece.part), piece.start, piece.stop)
+        rows = self.source.rows(piece.part, piece.start, piece.stop)
         for row, document in enumerate(rows, piece.start):
             at(row)
             yield self._judge(document, report, deadly=row in deadly)

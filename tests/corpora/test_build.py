@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from research.corpora.document import Corpus, Document, Quarantined, Unit, build_corpus
 
 COMMAND = [sys.executable, "-m", "research.cli", "--root"]
@@ -65,6 +67,16 @@ def test_full_disk(tmp_path: Path, sample_root: Path) -> None:
     assert build(tmp_path, "code_sample").returncode == 0
     undisturbed = corpus_of(sample_root, "code_sample").manifest
     assert corpus_of(tmp_path, "code_sample").manifest["fingerprint"] == undisturbed["fingerprint"]
+
+
+def test_rows_are_those_documents_of_a_part(sample_root: Path) -> None:
+    corpus = corpus_of(sample_root, "code_sample")
+    part = max(corpus.parts, key=corpus.part_documents)
+    documents = list(corpus.documents(part))
+    end = len(documents)
+    assert pq.ParquetFile(corpus.folder / part).num_row_groups > 1
+    for start, stop in ((0, 0), (0, 1), (7, 130), (130, end - 1), (end - 1, end), (end, end)):
+        assert list(corpus.rows(part, start, stop)) == documents[start:stop]
 
 
 def unit(name: str, count: int, identity: str = "", broken_at: int | None = None) -> Unit:
