@@ -69,13 +69,18 @@ def test_full_disk(tmp_path: Path, sample_root: Path) -> None:
     assert corpus_of(tmp_path, "code_sample").manifest["fingerprint"] == undisturbed["fingerprint"]
 
 
-def test_rows_are_those_documents_of_a_part(sample_root: Path) -> None:
-    corpus = corpus_of(sample_root, "code_sample")
-    part = max(corpus.parts, key=corpus.part_documents)
-    documents = list(corpus.documents(part))
+def test_rows_are_those_documents_of_a_part(tmp_path: Path, sample_root: Path) -> None:
+    samples = [Unit(name, 0, corpus_of(sample_root, name).documents)
+               for name in ("code_sample", "web_sample")]  # fmt: skip
+    corpus = make(tmp_path, samples)
+    (part,) = corpus.parts
+    documents = list(corpus.documents())
     end = len(documents)
-    assert pq.ParquetFile(corpus.folder / part).num_row_groups > 1
-    for start, stop in ((0, 0), (0, 1), (7, 130), (130, end - 1), (end - 1, end), (end, end)):
+    file = pq.ParquetFile(corpus.folder / part)
+    assert file.num_row_groups > 2
+    group = file.metadata.row_group(0).num_rows
+    for start, stop in ((0, 0), (0, 1), (7, group), (group, group + 9), (group - 1, end - 1),
+                        (end - 1, end), (end, end)):  # fmt: skip
         assert list(corpus.rows(part, start, stop)) == documents[start:stop]
 
 
