@@ -34,6 +34,8 @@ KEYS = {  # what a manifest must have, by kind
     "cache": _ALL | {"split", "task", "corpus", "vocabulary", "dtype", "documents", "tokens",
                      "bytes", "domains", "domain_documents", "dropped"},
     "weights": _ALL | {"family"},
+    "quality_model": _ALL | {"format", "heads", "definition", "report", "telling"},
+    "scores": _ALL | {"corpus", "definition", "columns", "documents"},
 }  # fmt: skip
 
 

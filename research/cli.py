@@ -30,6 +30,10 @@ COMMANDS = {
         "research.curate.decontaminate_commands",
         "take the items of evaluation sets out of a corpus",
     ),
+    "quality": (
+        "research.curate.quality.commands",
+        "train quality models; score corpora by them",
+    ),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
     "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),

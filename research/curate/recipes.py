@@ -18,6 +18,7 @@ from research.curate.filters.lines import BoilerplateLines, Length
 from research.curate.filters.personal_data import RedactPersonalData
 from research.curate.filters.urls import Address, WordList
 from research.curate.filters.web_rules import C4, FineWebQuality
+from research.curate.quality.step import Quality
 from research.curate.steps import Step
 from research.errors import GristmillError
 
@@ -25,7 +26,7 @@ STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
         Address, Language, Length, BoilerplateLines, WordList, GopherRepetition, GopherQuality, C4,
-        FineWebQuality, RedactPersonalData,
+        FineWebQuality, RedactPersonalData, Quality,
     )
 }  # fmt: skip
 
@@ -60,6 +61,8 @@ RECIPES: dict[str, list[Step]] = {
         GopherQuality(language="meta"),
         RedactPersonalData(),
     ],
+    # the best tenth by a model of `gristmill quality train`, as in DCLM (Li et al. 2024)
+    "quality": [Quality(keep_share=0.1)],
     "indic": [
         Language(("hi",), 0.65),
         BoilerplateLines(("hi", "en")),

@@ -8,7 +8,6 @@ exact, and the same for any number of processes and any order of documents.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import hashlib
 import math
@@ -33,12 +32,13 @@ class Ranked(Step):
         (), FILLED_IN + "what the last kept, and the last of buckets has"
     )
 
-    def score(self, document: Document) -> float | None:
-        """What documents are ranked by, the greatest best; None: it has no score."""
+    def measure(self, document: Document) -> tuple[float, dict[str, Any]] | None:
+        """What a document is ranked by, the greatest best, and what is to be noted in its meta;
+        None: it has no score."""
         raise NotImplementedError
 
-    def note(self, score: float) -> dict[str, Any]:
-        """What is noted in the meta of a document of such a score."""
+    def refuse(self, score: float) -> Drop | None:
+        """A verdict by the score's value alone."""
         raise NotImplementedError
 
     def settle(self, survey: Survey, made: Mapping[str, Any] | None) -> Step:
@@ -66,30 +66,29 @@ class Ranked(Step):
         )
 
     def _key(self, document: Document) -> Key | None:
-        score = self.score(document)
-        return None if score is None or math.isnan(score) else (score, _id_hash(document.id))
+        measured = self.measure(document)
+        if measured is None or math.isnan(measured[0]):
+            return None
+        return measured[0], _id_hash(document.id)
 
     def __call__(self, document: Document) -> Document | Drop:
         if self.keep_share < 1 and not self.cuts:
             raise GristmillError(f"{self.name}.keep_share needs a survey of the corpus first")
-        key = self._key(document)
-        if key is None:
+        measured = self.measure(document)
+        if measured is None or math.isnan(measured[0]):
             return Drop("no_score")
-        if refusal := self.refuse(key[0]):
+        score, notes = measured
+        if refusal := self.refuse(score):
             return refusal
+        key = (score, _id_hash(document.id))
         cuts = [_read(cut, self.name) for cut in self.cuts]
         if cuts and key < cuts[0]:
-            return Drop("low_rank", f"{key[0]:.6g}, the last of the best {self.keep_share:g} has "
-                        f"{cuts[0][0]:.6g}")  # fmt: skip
-        notes = self.note(key[0])
+            detail = f"{score:.6g}; the last of the best {self.keep_share:g} has {cuts[0][0]:.6g}"
+            return Drop("low_rank", detail)
         if self.buckets:
-            place = bisect.bisect_left([(-a, -b) for a, b in cuts[1:]], (-key[0], -key[1]))
-            notes |= {f"{self.name}_bucket": bucket_name(place, self.buckets)}
+            better = sum(key < cut for cut in cuts[1:])
+            notes = {**notes, f"{self.name}_bucket": bucket_name(better, self.buckets)}
         return dataclasses.replace(document, meta={**document.meta, **notes})
-
-    def refuse(self, score: float) -> Drop | None:
-        """A verdict by the score's value alone."""
-        raise NotImplementedError
 
 
 def bucket_name(place: int, buckets: int) -> str:
