@@ -72,7 +72,7 @@ def test_full_disk(tmp_path: Path, sample_root: Path) -> None:
 def test_rows_are_those_documents_of_a_part(tmp_path: Path, sample_root: Path) -> None:
     samples = [Unit(name, 0, corpus_of(sample_root, name).documents)
                for name in ("code_sample", "web_sample")]  # fmt: skip
-    corpus = make(tmp_path, samples)
+    corpus = build_corpus(tmp_path, "x", "1", samples, licence="", definition={}, command="x")
     (part,) = corpus.parts
     documents = list(corpus.documents())
     end = len(documents)
