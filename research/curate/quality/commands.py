@@ -25,7 +25,7 @@ from research.curate.quality.models import (
     save_model,
 )
 from research.curate.quality.step import Quality
-from research.curate.quality.training import fitted_to, telling_ngrams, train_classifier
+from research.curate.quality.training import telling_ngrams, train_classifier
 from research.curate.runner import curate
 from research.curate.score_tables import ScoreTable
 from research.errors import GristmillError
@@ -109,7 +109,7 @@ def run_train(args: argparse.Namespace) -> int:
         root,
         args.out,
         linear,
-        fitted_to(examples),
+        examples,
         definition,
         {
             "examples": {"used": len(examples.bags), **examples.left_out},
@@ -233,8 +233,8 @@ def run_score(args: argparse.Namespace) -> int:
     print(table([f"{point} %" for point in points],
                 [[f"{value:.3f}" for value in np.percentile(scores, points)]]))  # fmt: skip
     if seen:
-        print(f"{seen} of these texts were in the training set of {args.model} (quality_seen in "
-              "their meta): their scores flatter it")  # fmt: skip
+        print(f"{seen} of these texts, copies of others, were seen by the model that scored them "
+              "(quality_seen in their meta): their scores flatter it")  # fmt: skip
     return 0
 
 

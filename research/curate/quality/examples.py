@@ -1,7 +1,9 @@
 """Labelled texts to train a model with: read from corpora, without repetitions, split by root.
 
-Documents that descend from one root are on one side of every split, and a text that occurs several
-times counts once, so that nothing a model is measured on was shown to it.
+A fifth of the roots is for the test; every root, these and any that will ever be scored included,
+is in one of four folds by a hash.  A model of a fold is trained on the other three and calibrated
+on it.  So documents of one root are on one side of every split, and a document is never scored by
+a model that was shown it.  A text that occurs several times counts once.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from research.curate.quality.features import Bags
 from research.curate.quality.linear import UNKNOWN
 from research.curate.word_hashes import string_hashes
 
-TRAIN, CALIBRATE, TEST = range(3)
-SHARES = (0.6, 0.2, 0.2)  # of the roots
+FOLDS = 4
+TEST_SHARE = 0.2  # of the roots
 
 # labels(corpus, ids): levels of some documents of a corpus of the collection, int8 [n, O]
 Labels = Callable[[int, pa.Array], np.ndarray]
@@ -32,20 +34,23 @@ class Examples:
     Attributes:
       bags: their n-grams.
       labels: levels of every head, int8 [N, O]; `UNKNOWN` where there is none.
-      split: `TRAIN`, `CALIBRATE` or `TEST`, int8 [N].
+      fold: 0 to `FOLDS` - 1, int64 [N].
+      test: whether a text is for the test alone, bool [N].
       hashes: of the texts, uint64 [N].
       left_out: documents that are not among them, by reason.
     """
 
     bags: Bags
     labels: np.ndarray
-    split: np.ndarray
+    fold: np.ndarray
+    test: np.ndarray
     hashes: np.ndarray
     left_out: dict[str, int]
 
-    def rows(self, split: int) -> np.ndarray:
-        """The texts of a split, int64."""
-        return np.flatnonzero(self.split == split)
+    def rows(self, chosen: np.ndarray) -> tuple[Bags, np.ndarray]:
+        """The n-grams and labels of some texts, bool [N]."""
+        rows = np.flatnonzero(chosen)
+        return self.bags.select(rows), self.labels[rows]
 
 
 def gather(
@@ -74,7 +79,7 @@ def gather(
         size = collection.corpora[part.corpus].manifest["bytes"]
         for batch in collection.batches(part, ["id", "text", "roots"]):
             levels = labels(part.corpus, batch["id"])
-            place = _places(batch["id"].to_pylist(), batch["roots"].to_pylist(), seed)
+            place = places(batch["id"].to_pylist(), batch["roots"].to_pylist(), seed)
             known = (levels != UNKNOWN).any(1)
             chosen = known & (place[:, 0] * size < max_bytes)
             unlabelled += int((~known).sum())
@@ -82,30 +87,37 @@ def gather(
             texts = batch["text"].filter(pa.array(chosen))
             if len(texts):
                 bags.append(Bags.of(texts, bits))
-                split = np.searchsorted(np.cumsum(SHARES)[:-1], place[chosen, 1], "right")
-                found.append((levels[chosen], split, string_hashes(texts)))
+                fold, test = folds(place[chosen]), place[chosen, 1] < TEST_SHARE
+                found.append((levels[chosen], fold, test, string_hashes(texts)))
     counts = {"unlabelled": unlabelled, "over_max_bytes": unchosen}
     if not bags:
         empty = np.empty(0, np.int64)
-        return Examples(Bags(empty, empty, empty), np.empty((0, 0), np.int8), empty, empty, counts)
-    levels, split, hashes = map(np.concatenate, zip(*found, strict=True))
+        bare = Bags(empty, empty, empty)
+        return Examples(bare, np.empty((0, 1), np.int8), empty, empty > 0, empty, counts)
+    levels, fold, test, hashes = map(np.concatenate, zip(*found, strict=True))
     keep, repeated, contradictory = _without_repetitions(hashes, levels)
     return Examples(
         Bags.join(bags).select(keep),
         levels[keep],
-        split[keep],
+        fold[keep],
+        test[keep],
         hashes[keep],
         counts | {"repeated": repeated, "contradictory": contradictory},
     )
 
 
-def _places(ids: Sequence[str], roots: Sequence[Sequence[str]], seed: int) -> np.ndarray:
-    """Two numbers in [0, 1) for every document, the same for all of one root, float64 [n, 2]."""
+def places(ids: Sequence[str], roots: Sequence[Sequence[str]], seed: int) -> np.ndarray:
+    """Three numbers in [0, 1) for every document, the same for all of one root, float64 [n, 3]."""
     digests = b"".join(
-        hashlib.blake2b(f"{seed}:{min(of) if of else id}".encode(), digest_size=16).digest()
+        hashlib.blake2b(f"{seed}:{min(of) if of else id}".encode(), digest_size=24).digest()
         for id, of in zip(ids, roots, strict=True)
     )
-    return (np.frombuffer(digests, "<u8").reshape(-1, 2) >> np.uint64(11)) / 2**53
+    return (np.frombuffer(digests, "<u8").reshape(-1, 3) >> np.uint64(11)) / 2**53
+
+
+def folds(places: np.ndarray) -> np.ndarray:
+    """The folds of documents, int64 [n], from their `places`."""
+    return (places[:, 2] * FOLDS).astype(np.int64)
 
 
 def _without_repetitions(hashes: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, int, int]:

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from research import artefacts
-from research.corpora.document import NAME, NAMING
+from research.corpora.document import NAME, NAMING, Document
+from research.curate.quality.examples import Examples, folds, places
 from research.curate.quality.linear import Head, LinearModel
 from research.curate.word_hashes import string_hashes
 from research.errors import GristmillError
@@ -30,19 +31,26 @@ class QualityModel:
     """A trained model.
 
     Attributes:
-      linear: the model itself.
-      seen: hashes of the texts it was trained or calibrated on, uint64, ascending.
+      linear: the model of every fold, or one for all.
+      seen: hashes of the texts they were trained or calibrated on, uint64, ascending.
+      seen_fold: the fold of each of these, uint8.
       manifest: what it was made of and how good it is.
     """
 
-    linear: LinearModel
+    linear: tuple[LinearModel, ...]
     seen: np.ndarray
+    seen_fold: np.ndarray
     manifest: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """What users call it."""
         return self.manifest["name"]
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What it predicts."""
+        return self.linear[0].heads
 
     @property
     def fingerprint(self) -> str:
@@ -55,18 +63,25 @@ class QualityModel:
         Raises:
           GristmillError: there is none of that name.
         """
-        names = [head.name for head in self.linear.heads]
+        names = [head.name for head in self.heads]
         if name and name not in names:
             raise GristmillError(
                 f"model {self.name} has no head {name!r}; it has: {', '.join(names)}"
             )
         return names.index(name) if name else 0
 
-    def was_seen(self, text: str) -> bool:
-        """Whether the model was trained on this very text."""
-        hashed = string_hashes(pa.array([text]))[0]
+    def values(self, document: Document) -> tuple[np.ndarray, bool]:
+        """The expected levels of all heads, float64 [O], by the model of the document's fold; and
+        whether that model was fitted to this very text, as a copy in another fold."""
+        seed = self.manifest["definition"]["training"]["seed"]
+        fold = int(folds(places([document.id], [document.roots], seed))[0])
+        column = pa.array([document.text], pa.large_string())
+        values = self.linear[fold % len(self.linear)].score(column)[0]
+        hashed = string_hashes(column)[0]
         place = int(np.searchsorted(self.seen, hashed))
-        return place < len(self.seen) and bool(self.seen[place] == hashed)
+        known = place < len(self.seen) and self.seen[place] == hashed
+        seen = known and (len(self.linear) == 1 or self.seen_fold[place] != fold)
+        return values, bool(seen)
 
     @classmethod
     def open(cls, root: Path, name: str) -> QualityModel:
@@ -85,12 +100,14 @@ class QualityModel:
             )
         try:
             tensors = load_file(folder / WEIGHTS)
-            linear = LinearModel(
-                tuple(Head(**head) for head in manifest["heads"]),
-                tensors["weights"],
-                tensors["thresholds"],
+            heads = tuple(Head(**head) for head in manifest["heads"])
+            linear = tuple(
+                LinearModel(heads, weights, thresholds)
+                for weights, thresholds in zip(
+                    tensors["weights"], tensors["thresholds"], strict=True
+                )
             )
-            return cls(linear, tensors["seen"], manifest)
+            return cls(linear, tensors["seen"], tensors["seen_fold"], manifest)
         except (OSError, SafetensorError, KeyError) as error:
             raise GristmillError(
                 f"{folder / WEIGHTS} is missing or damaged ({str(error).splitlines()[0]}); "
@@ -163,8 +180,8 @@ def check_unmade(root: Path, name: str, definition: Mapping[str, Any]) -> bool:
 def save_model(
     root: Path,
     name: str,
-    linear: LinearModel,
-    seen: np.ndarray,
+    linear: Sequence[LinearModel],
+    examples: Examples,
     definition: Mapping[str, Any],
     facts: Mapping[str, Any],
     *,
@@ -176,8 +193,8 @@ def save_model(
     Args:
       root: the data root.
       name: what users will call it.
-      linear: the model.
-      seen: hashes of the texts it was fitted to, uint64.
+      linear: the model of every fold, or one for all.
+      examples: what they were fitted to.
       definition: what decides the weights.
       facts: what is known of it: documents, metrics, telling n-grams.
       inputs: name, version and fingerprint of every corpus.
@@ -186,15 +203,17 @@ def save_model(
     folder = model_folder(root, name)
     with artefacts.exclusive(folder):
         artefacts.remove_temporaries(folder)
+        seen, first = np.unique(examples.hashes[~examples.test], return_index=True)
         tensors = {
-            "weights": linear.weights,
-            "thresholds": linear.thresholds,
-            "seen": np.unique(seen),
+            "weights": np.stack([model.weights for model in linear]),
+            "thresholds": np.stack([model.thresholds for model in linear]),
+            "seen": seen,
+            "seen_fold": examples.fold[~examples.test][first].astype(np.uint8),
         }
         with artefacts.atomic_file(folder / WEIGHTS) as file:
             file.write(save(tensors))
         files = artefacts.describe_files(folder, [WEIGHTS])
-        heads = [dataclasses.asdict(head) for head in linear.heads]
+        heads = [dataclasses.asdict(head) for head in linear[0].heads]
         manifest = {
             "kind": KIND,
             "name": name,

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
 from research.artefacts import data_root
 from research.corpora.document import Document
 from research.curate.quality.models import QualityModel, load
@@ -22,7 +20,8 @@ class Quality(Ranked):
 
     DCLM (Li et al. 2024, https://arxiv.org/abs/2406.11794) keeps the best tenth by a classifier of
     good against ordinary text; PreSelect (Shum et al. 2025, https://arxiv.org/abs/2503.00808) by
-    one that has learned another model's scores.  A text that the model was trained on is noted.
+    one that has learned another model's scores.  A document is scored by the model of its fold,
+    which was not trained on it; a copy of a text that it was trained on is noted.
     """
 
     name: ClassVar[str] = "quality"
@@ -54,10 +53,10 @@ class Quality(Ranked):
         """The score, and whether the model was trained on this text."""
         model = load(data_root(), self.model, self.fingerprint)
         head = model.head(self.head)
-        value = model.linear.score(pa.array([document.text], pa.large_string()))[0, head]
-        score = float(value) + (1 if model.linear.heads[head].levels > 2 else 0)
+        values, seen = model.values(document)
+        score = float(values[head]) + (1 if model.heads[head].levels > 2 else 0)
         notes: dict[str, Any] = {self.name: round(score, 6)}
-        return score, notes | ({"quality_seen": True} if model.was_seen(document.text) else {})
+        return score, notes | ({"quality_seen": True} if seen else {})
 
     def refuse(self, score: float) -> Drop | None:
         """Drops what is below the least score."""

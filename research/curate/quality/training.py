@@ -1,4 +1,4 @@
-"""Trains a model on examples, calibrates it, and says how good it is on documents it never saw."""
+"""Trains a model of each fold, calibrates it, and says how good they are on unseen documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from research.curate.collection import Collection
 from research.curate.quality import metrics
-from research.curate.quality.examples import CALIBRATE, TEST, TRAIN, Examples
+from research.curate.quality.examples import FOLDS, Examples
 from research.curate.quality.features import Bags, occurrences
 from research.curate.quality.linear import (
     UNKNOWN,
@@ -24,7 +24,7 @@ from research.curate.quality.linear import (
 )
 from research.errors import GristmillError
 
-LEAST = 5  # documents of every level of a classifier, in every split
+LEAST = 5  # documents of either side, in every fold and in the test
 TELLING = 200  # buckets looked at on each side
 SHOWN = 25  # n-grams kept of each side
 _NUMBER, _WORD = re.compile(r"\d+(?:[.,]\d+)?"), re.compile(r"\w+")
@@ -32,8 +32,8 @@ _NUMBER, _WORD = re.compile(r"\d+(?:[.,]\d+)?"), re.compile(r"\w+")
 
 def train_classifier(
     examples: Examples, training: Training, levels: Sequence[str]
-) -> tuple[LinearModel, dict[str, Any]]:
-    """A model that tells positive from negative texts, each side weighing the same.
+) -> tuple[list[LinearModel], dict[str, Any]]:
+    """Models that tell positive from negative texts, each side weighing the same.
 
     Args:
       examples: of one head of two levels.
@@ -41,28 +41,25 @@ def train_classifier(
       levels: what the negative and the positive side are called in an error.
 
     Returns:
-      The calibrated model, whose value is the chance of a positive text among as many of each;
-      and what it is worth on the held-out split.
+      The calibrated model of every fold, whose value is the chance of a positive text among as
+      many of each; and what they are worth on the test, each text being scored by its fold's.
 
     Raises:
       GristmillError: too few documents of a side.
     """
     for level, name in enumerate(levels):
-        for split in (TRAIN, CALIBRATE, TEST):
-            if (examples.labels[examples.rows(split)] == level).sum() < LEAST:
-                total = int((examples.labels == level).sum())
-                raise GristmillError(
-                    f"too few documents: {name} has {total} different usable ones, and each of "
-                    f"the three splits (60, 20 and 20 %) needs at least {LEAST} of them"
-                )
-    model = _fit_and_calibrate(examples, (Head("positive"),), training, balanced=True)
-    rows = examples.rows(TEST)
-    values = model.values(bag_products(examples.bags.select(rows), model.weights))[:, 0]
-    positive = examples.labels[rows, 0] == 1
-    weights = _balance(examples.labels[rows]).astype(float)
+        group = np.where(examples.test, FOLDS, examples.fold)[examples.labels[:, 0] == level]
+        if np.bincount(group, minlength=FOLDS + 1).min() < LEAST:
+            raise GristmillError(
+                f"too few documents: {name} has {len(group)} different usable ones, and each of "
+                f"{FOLDS} folds and the test needs at least {LEAST} of them"
+            )
+    models = fit_folds(examples, (Head("positive"),), training, range(FOLDS), balanced=True)
+    values, positive = test_values(examples, models)[:, 0], examples.labels[examples.test, 0] == 1
+    weights = _balance(examples.labels[examples.test]).astype(float)
     clipped = np.clip(values, 1e-9, 1 - 1e-9)
     report = {
-        "documents": len(rows),
+        "documents": len(values),
         "positive": int(positive.sum()),
         "auc": metrics.area_under_curve(values, positive),
         "accuracy": float(np.average((values > 0.5) == positive, weights=weights)),
@@ -72,19 +69,35 @@ def train_classifier(
         "ece": metrics.calibration_error(values, positive, weights),
         "reliability": metrics.reliability(values, positive, weights),
     }
-    return model, report
+    return models, report
 
 
-def _fit_and_calibrate(
-    examples: Examples, heads: Sequence[Head], training: Training, balanced: bool
-) -> LinearModel:
-    def of(split: int) -> tuple[Bags, np.ndarray, np.ndarray]:
-        rows = examples.rows(split)
-        labels = examples.labels[rows]
-        importance = _balance(labels) if balanced else np.ones(len(rows), np.float32)
-        return examples.bags.select(rows), labels, importance
+def fit_folds(
+    examples: Examples,
+    heads: Sequence[Head],
+    training: Training,
+    folds: Sequence[int],
+    balanced: bool,
+) -> list[LinearModel]:
+    """The calibrated models of some folds."""
 
-    return calibrate(fit(*of(TRAIN), heads, training), *of(CALIBRATE))
+    def of(chosen: np.ndarray) -> tuple[Bags, np.ndarray, np.ndarray]:
+        bags, labels = examples.rows(chosen & ~examples.test)
+        importance = _balance(labels) if balanced else np.ones(len(labels), np.float32)
+        return bags, labels, importance
+
+    return [
+        calibrate(fit(*of(examples.fold != fold), heads, training), *of(examples.fold == fold))
+        for fold in folds
+    ]
+
+
+def test_values(examples: Examples, models: Sequence[LinearModel]) -> np.ndarray:
+    """What the models say of the texts of the test, float64 [n, O]."""
+    bags, _ = examples.rows(examples.test)
+    fold = examples.fold[examples.test] % len(models)
+    each = [model.values(bag_products(bags, model.weights)) for model in models]
+    return np.stack(each)[fold, np.arange(len(fold))]
 
 
 def _balance(labels: np.ndarray) -> np.ndarray:
@@ -93,29 +106,22 @@ def _balance(labels: np.ndarray) -> np.ndarray:
     return (len(labels) / 2 / counts[labels[:, 0]]).astype(np.float32)
 
 
-def fitted_to(examples: Examples) -> np.ndarray:
-    """Hashes of the texts the weights or their calibration come from."""
-    return examples.hashes[examples.split != TEST]
-
-
 def telling_ngrams(
-    collection: Collection, examples: Examples, model: LinearModel, head: int
+    collection: Collection, examples: Examples, models: Sequence[LinearModel], head: int
 ) -> dict[str, list[list[Any]]]:
     """The n-grams that decide most, as far as a hash can be undone.
 
-    A bucket's say is its weight times the difference of its mean share between texts above and
+    A bucket's say is its mean weight times the difference of its mean share between texts above and
     below the middle level of the labels.  It is shown as the commonest n-gram of the training
     corpora that falls into it.
 
     Returns:
       {'for': …, 'against': …}, each [n-gram, weight, occurrences], the most telling first.
     """
-    rows = examples.rows(TRAIN)
-    rows = rows[examples.labels[rows, head] != UNKNOWN]
-    bags = examples.bags.select(rows)
-    levels = examples.labels[rows, head]
+    bags, labels = examples.rows(~examples.test & (examples.labels[:, head] != UNKNOWN))
+    levels = labels[:, head]
     above = levels > (levels.min() + levels.max()) / 2
-    weights = model.weights[:, head]
+    weights = np.mean([model.weights[:, head] for model in models], axis=0)
     difference = _mean(bags, above, len(weights)) - _mean(bags, ~above, len(weights))
     say = weights * difference
     sides = {
