@@ -34,6 +34,7 @@ COMMANDS = {
         "research.curate.quality.commands",
         "train quality models; score corpora by them",
     ),
+    "rephrase": ("research.rephrase_commands", "rewrite a corpus by a language model"),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
     "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),

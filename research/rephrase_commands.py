@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from typing import Any
 
@@ -14,6 +16,7 @@ from research import artefacts
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, corpus_folder
 from research.errors import GristmillError
+from research.registry.modules import import_module
 from research.rephrase import job as jobs
 from research.rephrase.books import Prices
 from research.rephrase.engine import Engine
@@ -72,6 +75,25 @@ def run(args: argparse.Namespace) -> int:
     return run_rephrase(args)
 
 
+def find_style(name: str) -> Style:
+    """A style by its name, or FILE.py:NAME for one of the user's own.
+
+    Raises:
+      GristmillError: there is none.
+    """
+    module, colon, attribute = name.rpartition(":")
+    if not colon:
+        if name not in STYLES:
+            raise GristmillError(
+                f"no style {name!r}; there are: {', '.join(STYLES)} (or FILE.py:NAME for your own)"
+            )
+        return STYLES[name]
+    style = getattr(import_module(module), attribute, None)
+    if not isinstance(style, Style):
+        raise GristmillError(f"--style {name}: {module} has no Style named {attribute}")
+    return style
+
+
 # ---- rephrase -----------------------------------------------------------------------------------
 
 
@@ -122,7 +144,9 @@ def run_rephrase(args: argparse.Namespace) -> int:
 
 def _engine(args: argparse.Namespace) -> Engine:
     if not args.url:
-        raise GristmillError("--engine http: name the server with --url, as http://127.0.0.1:8000/v1")
+        raise GristmillError(
+            "--engine http: name the server with --url, as http://127.0.0.1:8000/v1"
+        )
     from research.rephrase.http_engine import HttpEngine
 
     return HttpEngine(
@@ -281,9 +305,6 @@ def _funnel(books: dict[str, Any]) -> str:
 
 def _side_by_side(left: str, right: str) -> str:
     """Two texts in two columns, as wide as the terminal allows."""
-    import shutil
-    import textwrap
-
     width = max(20, (min(shutil.get_terminal_size().columns, 160) - 3) // 2)
 
     def lines(text: str) -> list[str]:
@@ -299,7 +320,9 @@ def _side_by_side(left: str, right: str) -> str:
 def run_styles(args: argparse.Namespace) -> int:
     """Prints the styles, or one with its prompt and checks."""
     if not args.name:
-        rows = [(style.name, style.version, style.chunking, style.about) for style in STYLES.values()]
+        rows = [
+            (style.name, style.version, style.chunking, style.about) for style in STYLES.values()
+        ]
         print(table(("style", "version", "pieces", "about"), rows))
         return 0
     style = find_style(args.name)

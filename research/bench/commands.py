@@ -28,6 +28,7 @@ BENCHES = {
     "minhash": "research.bench.minhash",
     "decontamination": "research.bench.decontamination",
     "filters": "research.bench.filters",
+    "client_faults": "research.bench.client_faults",
     "recipe_scaling": "research.bench.recipe_scaling",
 }
 

@@ -7,6 +7,7 @@ piece before it, so that rewrites can be put in the places of what they rewrite 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -49,7 +50,7 @@ def chunk_code(text: str, tokens: int) -> list[str]:
         return _chunk(text, tokens, (_PARAGRAPH, _LINE))
     lines = _WHOLE_LINE.findall(text)
     edges = [0, *borders, len(lines)]
-    parts = ["".join(lines[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = ["".join(lines[a:b]) for a, b in itertools.pairwise(edges)]
     return _gather([part for part in parts if part], tokens)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Literal, Protocol
 
 from research import artefacts
@@ -125,7 +125,9 @@ class Engine(Protocol):
     name: str
     revision: str
 
-    def generate(self, requests: Iterator[Request]) -> Iterator[tuple[Request, Response | Failure]]:
+    def generate(
+        self, requests: Iterator[Request]
+    ) -> Generator[tuple[Request, Response | Failure], None, None]:
         """Answers requests, many at a time and in any order, drawing them as it has room.
 
         Closing the iterator gives up what is under way.

@@ -15,7 +15,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,7 +72,9 @@ class HttpEngine:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name, self.revision = self._find(model)
 
-    def generate(self, requests: Iterator[Request]) -> Iterator[tuple[Request, Response | Failure]]:
+    def generate(
+        self, requests: Iterator[Request]
+    ) -> Generator[tuple[Request, Response | Failure], None, None]:
         """See `Engine.generate`.
 
         Raises:
@@ -116,7 +118,9 @@ class HttpEngine:
 
     # ---- one request ----------------------------------------------------------------------------
 
-    async def _answer(self, client: _Client, request: Request) -> Response | Failure | GristmillError:
+    async def _answer(
+        self, client: _Client, request: Request
+    ) -> Response | Failure | GristmillError:
         """Attempts until there is an answer, or nothing to hope for."""
         cause, pause = "", 0.0
         for attempt in range(ATTEMPTS):

@@ -7,6 +7,7 @@ and a stricter check costs no further answer.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections import Counter
@@ -96,9 +97,15 @@ class Job:
         messages = style.messages(piece, str(document.meta.get("title", "")))
         return make_request(self.revision, messages, sampling)
 
-    def asked(self) -> Iterator[tuple[Document, str, Request]]:
-        """Every piece of every document, with what is asked about it."""
-        for document in self.documents():
+    def asked(
+        self, progress: Callable[[Iterator[Document]], Any] = iter
+    ) -> Iterator[tuple[Document, str, Request]]:
+        """Every piece of every document, with what is asked about it.
+
+        Args:
+          progress: wraps the iterator of documents, for a progress bar.
+        """
+        for document in progress(self.documents()):
             for piece in self.pieces(document):
                 if not piece.isspace():
                     yield document, piece, self.request(document, piece)
@@ -194,45 +201,41 @@ def ask(
     budget = Budget(budget_usd, prices, store.spent(job=job.id))
     under_way: dict[str, tuple[Document, str]] = {}
     tried = Funnel()
-    total = sum(1 for _ in job.asked())
-    with progress(total=total, desc=f"{job.style.name}: asking", unit="piece") as bar:
+    bar = progress(total=job.total, desc=f"{job.style.name}: asking", unit="doc")
 
-        def missing() -> Iterator[Request]:
-            given_up: set[str] = set()
-            for document, piece, request in job.asked():
-                repeated = request.key in under_way or request.key in given_up
-                if repeated or request.key in store:
-                    bar.update()
-                    continue
-                if not budget.reserve(request):
-                    done.out_of_budget = True
-                    return
-                given_up.add(request.key)  # asked once in this run, whatever comes of it
-                under_way[request.key] = document, piece
-                yield request
+    def drawn(documents: Iterator[Document]) -> Iterator[Document]:
+        for document in documents:
+            yield document
+            bar.update()
 
-        answered = engine.generate(missing())
-        try:
-            for request, outcome in answered:
-                document, piece = under_way.pop(request.key)
-                bar.update()
-                if isinstance(outcome, Failure):
-                    budget.settle(request, None)
-                    store.fail(request.key, job.id, outcome)
-                    done.failed[outcome.cause] += 1
-                    continue
-                store.put(request.key, job.id, job.revision, outcome)
-                budget.settle(request, outcome)
-                done.answers += 1
-                if not tried.accepted:
-                    judge(job.style, document, piece, outcome, tried)
-                    _stop_if_hopeless(job.style, tried)
-                if prices != Prices():
-                    bar.set_postfix_str(f"${budget.cost:.4f}")
-        finally:
-            close = getattr(answered, "close", None)
-            if close:
-                close()
+    def missing() -> Iterator[Request]:
+        asked: set[str] = set()  # once in this run, whatever comes of it
+        for document, piece, request in job.asked(drawn):
+            if request.key in asked or request.key in store:
+                continue
+            if not budget.reserve(request):
+                done.out_of_budget = True
+                return
+            asked.add(request.key)
+            under_way[request.key] = document, piece
+            yield request
+
+    with bar, contextlib.closing(engine.generate(missing())) as answered:
+        for request, outcome in answered:
+            document, piece = under_way.pop(request.key)
+            if isinstance(outcome, Failure):
+                budget.settle(request, None)
+                store.fail(request.key, job.id, outcome)
+                done.failed[outcome.cause] += 1
+                continue
+            store.put(request.key, job.id, job.revision, outcome)
+            budget.settle(request, outcome)
+            done.answers += 1
+            if not tried.accepted:
+                judge(job.style, document, piece, outcome, tried)
+                _stop_if_hopeless(job.style, tried)
+            if prices != Prices():
+                bar.set_postfix_str(f"${budget.cost:.4f}")
     done.cost = budget.cost
     return done
 
@@ -303,7 +306,9 @@ def write(
     cause = ""
     documents = progress(job.documents(), total=job.total, desc=f"{name}: judging", unit="doc")
     for document in documents:
-        rewrites, lost = _rewrites(job, store, document, funnels.setdefault(document.source, Funnel()))
+        rewrites, lost = _rewrites(
+            job, store, document, funnels.setdefault(document.source, Funnel())
+        )
         for failure in lost:
             unanswered += 1
             cause = cause or failure
@@ -326,7 +331,9 @@ def write(
     if dropped.total() == job.total:
         reasons = sum((funnel.rejected for funnel in funnels.values()), Counter())
         listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(4))
-        raise GristmillError(f"style {job.style.name} leaves no document of {job.source.name}: {listed}")
+        raise GristmillError(
+            f"style {job.style.name} leaves no document of {job.source.name}: {listed}"
+        )
 
     def read() -> Iterator[Document]:
         ignored = Funnel()
@@ -340,7 +347,9 @@ def write(
     table = root / "rephrase" / job.id / BOOKS
     table.parent.mkdir(parents=True, exist_ok=True)
     artefacts.write_json(table, books)
-    answers = artefacts.fingerprint([fates, {s: f.as_json()["rejected"] for s, f in funnels.items()}])
+    answers = artefacts.fingerprint(
+        [fates, {s: f.as_json()["rejected"] for s, f in funnels.items()}]
+    )
     manifest = job.source.manifest
     return build_corpus(
         root,
@@ -353,7 +362,9 @@ def write(
         inputs=[{key: manifest[key] for key in ("name", "version", "fingerprint")}],
         dropped=dropped,
         tables=[table],
-        progress=lambda items: progress(items, total=job.total - dropped.total(), desc=name, unit="doc"),
+        progress=lambda items: progress(
+            items, total=job.total - dropped.total(), desc=name, unit="doc"
+        ),
     )
 
 
