@@ -1,0 +1,348 @@
+"""What pylint says of classes: private parts, attributes, methods and what they override."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from research.curate.code.class_facts import (
+    DEFINING,
+    ClassFacts,
+    Method,
+    attribute_targets,
+    classes,
+    method_of,
+)
+from research.curate.code.lint_lines import Message
+from research.curate.code.syntax_tree import FUNCTIONS, Tree
+from research.curate.code.tree_facts import (
+    handles,
+    is_type_checking,
+    last_name,
+    method_kind,
+    without_docstring,
+)
+
+# _asdict and its like of namedtuple, and those pylint's default names
+_PUBLIC_AFTER_ALL = {"_asdict", "_fields", "_replace", "_source", "_make", "_exit"}
+
+
+def check_classes(tree: Tree) -> Iterator[Message]:
+    """Messages about classes and the attributes of objects."""
+    yield from _protected_access(tree)
+    yield from _redefinitions(tree)
+    for node, facts in classes(tree).items():
+        yield from _bases(node)
+        yield from _outside_init(tree, node, facts)
+        yield from _first_arguments(tree, node)
+        yield from _overriding(tree, node, facts)
+        yield from _members(tree, node, facts)
+    for node in tree.of(ast.Call):
+        if last_name(node.func) == "super" and len(node.args) == 2 and not node.keywords:
+            first = node.args[0]
+            scope = tree.scope[node]
+            if scope.is_function and scope.parent.node.__class__ is ast.ClassDef and (
+                first.__class__ is ast.Name
+                and first.id == scope.parent.node.name
+                and node.args[1].__class__ is ast.Name
+                and (arguments := [*scope.node.args.posonlyargs, *scope.node.args.args])
+                and arguments[0].arg == node.args[1].id
+            ):
+                yield "super-with-arguments", node.lineno
+
+
+def _protected_access(tree: Tree) -> Iterator[Message]:
+    for node in tree.of(ast.Attribute):
+        name = node.attr
+        if name[0] != "_" or name == "_" or (name.startswith("__") and name.endswith("__")):
+            continue
+        if name in _PUBLIC_AFTER_ALL:
+            continue
+        value = node.value
+        scope = tree.scope[node]
+        owner: Any = None
+        while scope is not None and owner is None:
+            if scope.node.__class__ is ast.ClassDef:
+                owner = scope.node
+            scope = scope.parent
+        if owner is None:
+            if not _in_annotation(tree, node):
+                yield "protected-access", node.lineno
+            continue
+        if value.__class__ is ast.Name and _is_first_argument(tree, node, value.id):
+            continue
+        if value.__class__ is ast.Call and value.func.__class__ is ast.Name:
+            if value.func.id == "super":
+                continue
+            if value.func.id == "type" and len(value.args) == 1 and (
+                value.args[0].__class__ is ast.Name
+                and _is_first_argument(tree, node, value.args[0].id)
+            ):
+                continue
+        if value.__class__ is ast.Attribute and value.attr == "__class__" and (
+            value.value.__class__ is ast.Name and _is_first_argument(tree, node, value.value.id)
+        ):
+            continue
+        callee = last_name(value) if isinstance(value, ast.Name | ast.Attribute) else ""
+        bases = {ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
+                 for base in owner.bases}  # fmt: skip
+        if callee and (callee in bases or (
+            callee == owner.name and isinstance(value, ast.Name)
+        )):  # fmt: skip
+            continue
+        frame = tree.scope[node].frame()
+        while frame is not None and frame.node.__class__ is ast.Lambda:
+            frame = frame.parent
+        inside = getattr(frame.node, "name", "")
+        if not name.startswith("__") and inside in SPECIAL_METHODS:
+            continue
+        if not _in_annotation(tree, node):
+            yield "protected-access", node.lineno
+
+
+def _is_first_argument(tree: Tree, node: ast.AST, name: str) -> bool:
+    """Whether a name is the first argument of a method around, whatever stands between."""
+    scope = tree.scope[node]
+    while scope is not None:
+        if scope.is_function and scope.parent.node.__class__ is ast.ClassDef:
+            if method_kind(tree, scope.node) == "staticmethod":
+                return False
+            arguments = [*scope.node.args.posonlyargs, *scope.node.args.args]
+            return bool(arguments) and arguments[0].arg == name
+        scope = scope.parent
+    return False
+
+
+def _in_annotation(tree: Tree, node: ast.AST) -> bool:
+    child, above = node, tree.parent[node]
+    while not isinstance(above, ast.stmt | ast.Lambda):
+        child, above = above, tree.parent[above]
+    if isinstance(above, FUNCTIONS):
+        arguments = above.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
+        return child is above.returns or any(child is one.annotation for one in every)
+    return above.__class__ is ast.AnnAssign and child is above.annotation
+
+
+def _redefinitions(tree: Tree) -> Iterator[Message]:
+    """Functions and classes defined twice, the first in vain."""
+    for scope in tree.scopes:
+        for name, nodes in scope.bound.items():
+            if len(nodes) < 2 or name == "_":
+                continue
+            first = nodes[0]
+            if not isinstance(first, (*FUNCTIONS, ast.ClassDef)):
+                continue
+            for node in nodes[1:]:
+                if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                    continue
+                if tree.parent[node] is not tree.parent[first] and (
+                    _branches(tree, first) or _branches(tree, node)
+                ):
+                    continue
+                if tree.parent[node].__class__ in (ast.If, ast.Try):
+                    continue
+                decorators = [last_name(one) for one in node.decorator_list]
+                if decorators and any(
+                    word in ("setter", "getter", "deleter", "overload", "register", "_")
+                    or word == name or name in ast.unparse(one)
+                    for word, one in zip(decorators, node.decorator_list, strict=True)
+                ):
+                    continue
+                if any(last_name(one) in ("overload", "singledispatch", "singledispatchmethod")
+                       for one in first.decorator_list):  # fmt: skip
+                    continue
+                if _used_between(scope, name, first, node):
+                    continue
+                yield "function-redefined", node.lineno
+
+
+def _branches(tree: Tree, node: ast.AST) -> bool:
+    return tree.parent[node].__class__ in (ast.If, ast.Try, ast.ExceptHandler)
+
+
+def _used_between(scope: Any, name: str, first: ast.AST, second: ast.AST) -> bool:
+    return any(isinstance(use.ctx, ast.Del) and first.lineno < use.lineno < second.lineno
+               for use in scope.used.get(name, ()))  # fmt: skip
+
+
+def _bases(node: ast.ClassDef) -> Iterator[Message]:
+    for base in node.bases:
+        if base.__class__ is ast.Name and base.id == "object":
+            yield "useless-object-inheritance", node.lineno
+
+
+def _outside_init(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
+    if node.name.lower().endswith("mixin"):
+        return
+    family = [facts, *facts.ancestors()]
+    called = set(DEFINING).union(*(one.calls for one in family))
+    known = facts.names.union(*(one.initialised | one.names for one in family))
+    for one in family:
+        for method, names in one.setters.items():
+            if method in called:
+                known |= names
+    for name, targets in attribute_targets(tree).get(node, {}).items():
+        targets = [target for target in targets
+                   if tree.parent[target].__class__ is not ast.AugAssign]  # fmt: skip
+        if name == "__dict__" or name in known:
+            continue
+        if any(last_name(decorator) == "setter" for target in targets
+               for decorator in method_of(tree, target).decorator_list):  # fmt: skip
+            continue
+        for target in targets:
+            yield "attribute-defined-outside-init", target.lineno
+
+
+def _first_arguments(tree: Tree, owner: ast.ClassDef) -> Iterator[Message]:
+    meta = any(last_name(base) in ("type", "ABCMeta", "EnumMeta") for base in owner.bases)
+    for child in owner.body:
+        if not isinstance(child, FUNCTIONS):
+            continue
+        kind = method_kind(tree, child)
+        arguments = [*child.args.posonlyargs, *child.args.args]
+        if kind == "staticmethod":
+            if arguments and arguments[0].arg in ("self", "cls", "mcs"):
+                yield "bad-staticmethod-argument", child.lineno
+            continue
+        if not arguments:
+            if child.args.vararg is None and not any(
+                one.__class__ is not ast.Name for one in child.decorator_list
+            ):
+                yield "no-method-argument", child.lineno
+            continue
+        first = arguments[0].arg
+        if meta:
+            if child.name == "__new__":
+                if first not in ("cls", "mcs", "metacls", "mcls"):
+                    yield "bad-mcs-classmethod-argument", child.lineno
+                elif first != "mcs":
+                    yield "bad-mcs-classmethod-argument", child.lineno
+            elif kind == "method" and first != "cls" and not first.startswith("_"):
+                yield "bad-mcs-method-argument", child.lineno
+            continue
+        if kind == "classmethod":
+            if first not in ("cls", "mcs") and not first.startswith("_"):
+                yield "bad-classmethod-argument", child.lineno
+        elif first != "self" and not child.decorator_list and not first.startswith("_"):
+            yield "no-self-argument", child.lineno
+
+
+def _overriding(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
+    """Methods against those they override."""
+    ancestors = list(facts.ancestors())
+    lines = {child.name: child for child in node.body if isinstance(child, FUNCTIONS)}
+    for name, method in facts.methods.items():
+        if name.startswith("__"):
+            continue
+        other = facts.overridden(name)
+        if other is not None and other.kind == method.kind and other.plain and method.plain:
+            yield from _signature(method, other, lines[name].lineno)
+        if other is not None and _only_delegates(lines[name]) and method == other:
+            yield "useless-parent-delegation", lines[name].lineno
+    if ancestors and not any(method.abstract for method in facts.methods.values()):
+        defined = set(facts.names)
+        for one in ancestors:
+            for name, method in one.methods.items():
+                if name not in defined and method.abstract:
+                    yield "abstract-method", node.lineno
+            defined |= one.names
+
+
+def _signature(mine: Method, theirs: Method, line: int) -> Iterator[Message]:
+    if mine.variadic and mine.double_variadic:
+        return
+    own, old = mine.positional, theirs.positional
+    differs = (
+        (len(own) < len(old) and not mine.variadic)
+        or mine.needed > len(old)
+        or (theirs.keyword - mine.keyword - set(own) and not mine.double_variadic)
+        or mine.keyword_needed - theirs.keyword
+        or (theirs.variadic and not mine.variadic)
+        or (theirs.double_variadic and not mine.double_variadic)
+    )
+    if differs:
+        yield "arguments-differ", line
+    elif any(a != b and not a.startswith(("_", "unused_")) and not b.startswith("_")
+             for a, b in zip(own, old, strict=False)):  # fmt: skip
+        yield "arguments-renamed", line
+
+
+def _only_delegates(method: Any) -> bool:
+    """Whether a method does nothing but call that of the parent with its own arguments."""
+    body = without_docstring(method.body)
+    if len(body) != 1 or method.decorator_list or body[0].__class__ not in (ast.Return, ast.Expr):
+        return False
+    call = body[0].value
+    if call.__class__ is not ast.Call or call.func.__class__ is not ast.Attribute or call.keywords:
+        return False
+    parent = call.func.value
+    arguments = method.args
+    own = [one.arg for one in (*arguments.posonlyargs, *arguments.args)][1:]
+    return (
+        call.func.attr == method.name
+        and parent.__class__ is ast.Call
+        and last_name(parent.func) == "super"
+        and own == [getattr(one, "id", None) for one in call.args]
+        and not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults)
+    )
+
+
+def _members(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
+    """Uses of attributes that no class of a wholly known family has."""
+    if node.decorator_list or node.name.lower().endswith("mixin"):
+        return
+    family = [facts, *facts.ancestors()]
+    if not all(one.complete for one in family):
+        return
+    known = _OBJECT.union(*(one.attributes | one.names for one in family))
+    if {"__getattr__", "__getattribute__", "__slots__"} & known - _OBJECT:
+        return
+    for method in node.body:
+        if not isinstance(method, FUNCTIONS) or method_kind(tree, method) != "method":
+            continue
+        first = (*method.args.posonlyargs, *method.args.args)[:1]
+        for use in tree.inner[method].used.get(first[0].arg, ()) if first else ():
+            above = tree.parent[use]
+            if (
+                above.__class__ is ast.Attribute
+                and above.ctx.__class__ is ast.Load
+                and above.attr not in known
+                and not handles(tree, above, "AttributeError")
+                and not _guarded(tree, above)
+            ):
+                yield "no-member", above.lineno
+
+
+def _guarded(tree: Tree, node: ast.Attribute) -> bool:
+    above = tree.parent.get(node)
+    while above is not None:
+        if isinstance(above, ast.If | ast.IfExp | ast.BoolOp) and any(
+            last_name(inner) == "hasattr" for inner in ast.walk(getattr(above, "test", above))
+            if inner.__class__ is ast.Call
+        ):  # fmt: skip
+            return True
+        above = tree.parent.get(above)
+    return is_type_checking(tree, node)
+
+
+_OBJECT = frozenset(dir(object)) | {"__dict__", "__module__", "__weakref__"}
+SPECIAL_METHODS = frozenset(
+    "__init__ __new__ __del__ __repr__ __str__ __bytes__ __format__ __lt__ __le__ __eq__ __ne__ "
+    "__gt__ __ge__ __hash__ __bool__ __getattr__ __getattribute__ __setattr__ __delattr__ __dir__ "
+    "__get__ __set__ __delete__ __set_name__ __call__ __len__ __length_hint__ __getitem__ "
+    "__setitem__ __delitem__ __missing__ __iter__ __reversed__ __contains__ __enter__ __exit__ "
+    "__add__ __sub__ __mul__ __matmul__ __truediv__ __floordiv__ __mod__ __divmod__ __pow__ "
+    "__lshift__ __rshift__ __and__ __xor__ __or__ __radd__ __rsub__ __rmul__ __rmatmul__ "
+    "__rtruediv__ __rfloordiv__ __rmod__ __rdivmod__ __rpow__ __rlshift__ __rrshift__ __rand__ "
+    "__rxor__ __ror__ __iadd__ __isub__ __imul__ __imatmul__ __itruediv__ __ifloordiv__ __imod__ "
+    "__ipow__ __ilshift__ __irshift__ __iand__ __ixor__ __ior__ __neg__ __pos__ __abs__ "
+    "__invert__ __complex__ __int__ __float__ __index__ __round__ __trunc__ __floor__ __ceil__ "
+    "__await__ __aiter__ __anext__ __aenter__ __aexit__ __next__ __copy__ __deepcopy__ __reduce__ "
+    "__reduce_ex__ __getstate__ __setstate__ __getnewargs__ __getnewargs_ex__ __fspath__ "
+    "__sizeof__ __class_getitem__ __init_subclass__ __instancecheck__ __subclasscheck__ "
+    "__prepare__ __subclasses__ __mro_entries__ __post_init__ __cmp__ __unicode__ __nonzero__ "
+    "__div__ __idiv__ __rdiv__ __coerce__ __hex__ __oct__ __long__".split()
+)

@@ -1,0 +1,205 @@
+"""What pylint says of names: unused, undefined, hiding others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from research.curate.code.builtin_names import BUILTINS, MODULE_NAMES
+from research.curate.code.class_facts import classes, wildcard_names
+from research.curate.code.lint_lines import Message
+from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree
+from research.curate.code.tree_facts import (
+    handles,
+    is_abstract,
+    is_type_checking,
+    last_name,
+    method_kind,
+)
+
+_DUMMY = re.compile(r"_+$|(_[a-zA-Z0-9_]*[a-zA-Z0-9]+?$)|dummy|ignored_|unused_")
+_IGNORED_ARGUMENT = re.compile(r"_.*|ignored_|unused_")
+_SPECIAL = re.compile(r"__.+__$")
+_BUILTIN_MODULES = {"six.moves", "past.builtins", "future.builtins", "builtins", "io"}
+_BAD_NAMES = {"foo", "bar", "baz", "toto", "tutu", "tata"}
+SPECIAL_METHOD = re.compile(r"__[a-z]+[a-z_]*__$")
+
+
+def check_names(tree: Tree) -> Iterator[Message]:
+    """Messages about names."""
+    exported = _exported(tree)
+    yield from _unused_imports(tree, exported)
+    yield from _undefined(tree)
+    for name in exported or ():
+        if name not in tree.module.bound and wildcard_names(tree) is not None:
+            yield "undefined-all-variable", 1
+    for name, nodes in tree.module.bound.items():
+        if name in BUILTINS and name != "__doc__" and not _from_builtins(tree, nodes[0]):
+            yield "redefined-builtin", nodes[0].lineno
+    for scope in tree.scopes:
+        if scope.is_function:
+            yield from _hiding(tree, scope)
+            yield from _unused_locals(tree, scope)
+        for name, nodes in scope.bound.items():
+            if name in _BAD_NAMES:
+                yield from (("disallowed-name", node.lineno) for node in nodes
+                            if not isinstance(node, ast.alias))  # fmt: skip
+
+
+def _exported(tree: Tree) -> list[str] | None:
+    """The items of `__all__`, where they are plain strings."""
+    found: list[str] | None = None
+    for node in tree.module.bound.get("__all__", ()):
+        parent = tree.parent.get(node)
+        value = getattr(parent, "value", None)
+        if isinstance(value, ast.List | ast.Tuple):
+            words = [item.value for item in value.elts
+                     if item.__class__ is ast.Constant and item.value.__class__ is str]  # fmt: skip
+            found = [*(found or ()), *words]
+    return found
+
+
+def _unused_imports(tree: Tree, exported: list[str] | None) -> Iterator[Message]:
+    module = tree.module
+    used = module.consumed | set(exported or ()) | tree.annotation_names
+    for name, nodes in module.bound.items():
+        if name in used:
+            continue
+        for node in nodes:
+            if not isinstance(node, ast.alias):
+                continue
+            statement = tree.parent[node]
+            if tree.scope[statement] is not module:
+                continue
+            if isinstance(statement, ast.ImportFrom) and (
+                statement.module == "__future__" or _SPECIAL.match(node.name)
+            ):
+                continue
+            if node.asname and _DUMMY.match(node.asname):
+                continue
+            if not is_type_checking(tree, statement):
+                yield "unused-import", statement.lineno
+
+
+def _undefined(tree: Tree) -> Iterator[Message]:
+    known = wildcard_names(tree)
+    if known is None:
+        return
+    for node in tree.undefined:
+        name = node.id
+        if name in BUILTINS or name in MODULE_NAMES or name in known:
+            continue
+        if tree.scope[node].node.__class__ is ast.ClassDef and name in (
+            "__module__", "__qualname__",
+        ):  # fmt: skip
+            continue
+        if name == "__class__" or handles(tree, node, "NameError"):
+            continue
+        yield "undefined-variable", node.lineno
+
+
+def _from_builtins(tree: Tree, node: ast.AST) -> bool:
+    statement = tree.parent.get(node)
+    return isinstance(statement, ast.ImportFrom) and statement.module in _BUILTIN_MODULES
+
+
+def _hiding(tree: Tree, scope: Scope) -> Iterator[Message]:
+    """Names of a function that hide those of the module or builtins."""
+    outer = tree.module.bound
+    for name, nodes in scope.bound.items():
+        first = nodes[0]
+        if name in outer:
+            definition = outer[name][0]
+            if isinstance(definition, ast.ExceptHandler):
+                continue
+            statement = tree.parent.get(definition)
+            if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+                continue
+            if any(is_type_checking(tree, node) for node in outer[name]):
+                continue
+            pattern = _IGNORED_ARGUMENT if isinstance(first, ast.arg) else _DUMMY
+            if not pattern.match(name):
+                yield "redefined-outer-name", first.lineno
+        elif name in BUILTINS and not _from_builtins(tree, first):
+            if isinstance(first, ast.arg) and _overrides(tree, scope.node, name):
+                continue
+            yield "redefined-builtin", first.lineno
+
+
+def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
+    function: Any = scope.node
+    body = function.body
+    if len(body) == 1 and body[0].__class__ is ast.Raise:
+        return
+    method = method_kind(tree, function)
+    if method and is_abstract(function):
+        return
+    unused = [name for name in scope.bound if name not in scope.consumed]
+    if not unused:
+        return
+    stub = any(last_name(decorator) == "overload" for decorator in function.decorator_list)
+    targets: set[str] | None = None
+    for name in unused:
+        first = scope.bound[name][0]
+        if isinstance(first, ast.arg):
+            if not _IGNORED_ARGUMENT.match(name) and not stub and (
+                name not in tree.annotation_names and _argument_matters(tree, scope, name, method)
+            ):
+                yield "unused-argument", first.lineno
+            continue
+        if _DUMMY.match(name) or name in tree.annotation_names:
+            continue
+        if targets is None:
+            targets = _comprehension_targets(tree, scope)
+        if name in targets:
+            continue
+        if isinstance(first, ast.alias):
+            yield "unused-import", first.lineno
+        elif not (isinstance(first, FUNCTIONS) and first.decorator_list) and not stub:
+            yield "unused-variable", first.lineno
+
+
+def _comprehension_targets(tree: Tree, scope: Scope) -> set[str]:
+    """Names bound by the comprehensions in a function."""
+    found: set[str] = set()
+    for inner in tree.scopes:
+        if inner.frame() is not inner:
+            above: Scope | None = inner
+            while above is not None and above is not scope:
+                above = above.parent
+            if above is scope:
+                found.update(inner.bound)
+    return found
+
+
+def _argument_matters(tree: Tree, scope: Scope, name: str, method: str) -> bool:
+    function: Any = scope.node
+    if method:
+        arguments = [*function.args.posonlyargs, *function.args.args]
+        if method != "staticmethod" and arguments and arguments[0].arg == name:
+            return False
+        if function.name == "__new__" and any(
+            isinstance(node, FUNCTIONS)
+            for node in scope.parent.bound.get("__init__", ())
+        ):
+            return False
+        special = SPECIAL_METHOD.match(function.name)
+        if special and function.name not in ("__init__", "__new__"):
+            return False
+        if _overrides(tree, function, name):
+            return False
+        owner = scope.parent.node
+        if any(last_name(base) == "Protocol" for base in getattr(owner, "bases", ())):
+            return False
+    if function.name.startswith("cb_") or function.name.endswith("_cb"):
+        return False
+    return not any(last_name(decorator) == "register" for decorator in function.decorator_list)
+
+
+def _overrides(tree: Tree, function: Any, argument: str) -> bool:
+    """Whether a method overrides a known one that has an argument of that name."""
+    facts = classes(tree).get(tree.scope[function].node)
+    other = facts.overridden(function.name) if facts else None
+    return other is not None and argument in (*other.positional, *other.keyword)
