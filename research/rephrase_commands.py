@@ -34,34 +34,33 @@ USAGE = """gristmill rephrase CORPUS --style STYLE --engine ENGINE --out NAME [o
 def rephrase(parser: argparse.ArgumentParser) -> None:
     """Fills the parser of `gristmill rephrase`."""
     parser.usage = USAGE
-    parser.add_argument("corpus", metavar="CORPUS", help="the corpus to read; or show, styles")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of show and styles")
-    parser.add_argument("--style", help="one of `gristmill rephrase styles`, or FILE.py:NAME")
-    parser.add_argument("--engine", choices=("http",), help="http: any OpenAI-compatible server")
-    parser.add_argument("--url", help="http: of the server, as http://127.0.0.1:8000/v1")
-    parser.add_argument("--model", help="http: the server's name of it")
-    parser.add_argument("--key-env", default="OPENAI_API_KEY", metavar="VARIABLE",
-                        help="http: environment variable with the key (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--concurrency", type=parse_count, default=16, metavar="N",
-                        help="http: requests at a time (default: 16)")  # fmt: skip
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS",
-                        help="http: without a byte, before an attempt is given up (default: 300)")  # fmt: skip
-    parser.add_argument("--temperature", type=float, help="0 is greedy (default: the style's)")
-    parser.add_argument("--top-p", type=float, help="nucleus sampling (default: the style's)")
-    parser.add_argument("--top-k", type=int, default=0, help="0: no limit (default)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
-    parser.add_argument("--limit", type=parse_count, metavar="N", help="only the first N documents")
-    parser.add_argument("--price-in", type=float, default=0.0, metavar="USD",
-                        help="of a million prompt tokens")  # fmt: skip
-    parser.add_argument("--price-out", type=float, default=0.0, metavar="USD",
-                        help="of a million answer tokens")  # fmt: skip
-    parser.add_argument("--budget-usd", type=float, metavar="USD", help="stop before more is spent")
-    parser.add_argument("--out", help=f"name of the corpus to make: {NAMING}")
-    parser.add_argument("--version", default="1", help="its version (default: 1)")
-    parser.add_argument("--accept-failures", action="store_true",
-                        help="make the corpus without what was not answered")  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="estimate tokens and cost, and stop")
-    parser.add_argument("--examples", type=int, default=1, metavar="N", help="show: of each reason")
+    add = parser.add_argument
+    add("corpus", metavar="CORPUS", help="the corpus to read; or show, styles")
+    add("name", metavar="NAME", nargs="?", help="of show and styles")
+    add("--style", help="one of `gristmill rephrase styles`, or FILE.py:NAME")
+    add("--engine", choices=("http",), help="http: any OpenAI-compatible server")
+    add("--url", help="http: of the server, as http://127.0.0.1:8000/v1")
+    add("--model", help="http: the server's name of it")
+    name = "http: environment variable with the key (default: %(default)s)"
+    add("--key-env", default="OPENAI_API_KEY", metavar="VARIABLE", help=name)
+    at_a_time = "http: requests at a time (default: %(default)s)"
+    add("--concurrency", type=parse_count, default=16, metavar="N", help=at_a_time)
+    silence = "http: without a byte, before an attempt is given up (default: %(default)s)"
+    add("--timeout", type=float, default=300.0, metavar="SECONDS", help=silence)
+    add("--temperature", type=float, help="0 is greedy (default: the style's)")
+    add("--top-p", type=float, help="nucleus sampling (default: the style's)")
+    add("--top-k", type=int, default=0, help="of the likeliest tokens only (default: 0, of all)")
+    add("--seed", type=int, default=0, help="of the sampling (default: 0)")
+    add("--limit", type=parse_count, metavar="N", help="only the first N documents")
+    add("--price-in", type=float, default=0.0, metavar="USD", help="of a million prompt tokens")
+    add("--price-out", type=float, default=0.0, metavar="USD", help="of a million answer tokens")
+    add("--budget-usd", type=float, metavar="USD", help="stop before more is spent")
+    add("--out", help=f"name of the corpus to make: {NAMING}")
+    add("--version", default="1", help="its version (default: 1)")
+    without = "make the corpus without what was not answered"
+    add("--accept-failures", action="store_true", help=without)
+    add("--dry-run", action="store_true", help="estimate tokens and cost, and stop")
+    add("--examples", type=int, default=1, metavar="N", help="show: of each reason")
     parser.set_defaults(run=run)
 
 
@@ -176,10 +175,10 @@ def _dry_run(job: Job, store: Store, prices: Prices, engine: Engine, concurrency
     found = jobs.estimate(job, store, prices)
     before = store.spent(revision=job.revision)
     print(
-        f"{job.source.name} by style {job.style.name} and {engine.name}: {found.documents} documents, "
-        f"{found.pieces} pieces, {found.stored} of them answered before\n"
-        f"to ask: about {human(found.prompt_tokens)} tokens in and {human(found.completion_tokens)} "
-        f"out (at most {human(found.most_tokens)})"
+        f"{job.source.name} by style {job.style.name} and {engine.name}: {found.documents} "
+        f"documents, {found.pieces} pieces, {found.stored} of them answered before\n"
+        f"to ask: about {human(found.prompt_tokens)} tokens in and "
+        f"{human(found.completion_tokens)} out (at most {human(found.most_tokens)})"
     )
     if prices != Prices():
         print(f"cost: about ${found.cost:.2f}, at most ${found.most:.2f}")

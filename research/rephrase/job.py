@@ -1,4 +1,4 @@
-"""A corpus rewritten: ask for what is not in the store yet, then make the new corpus of the answers.
+"""A corpus rewritten: ask for what is not in the store yet, then make a corpus of the answers.
 
 Asking can be broken off at any time; what was answered is kept.  Making the corpus asks nobody: it
 is a pure function of the source, the style and the answers, the same whatever order they came in,
@@ -297,7 +297,7 @@ def write(
       progress: makes a progress bar.
 
     Raises:
-      GristmillError: pieces were not answered, nothing is taken, or the folder holds another corpus.
+      GristmillError: pieces were not answered, nothing is taken, or another corpus is there.
     """
     funnels: dict[str, Funnel] = {}
     dropped: Counter[str] = Counter()

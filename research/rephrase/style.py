@@ -60,8 +60,8 @@ class Check:
 
 Parser = Callable[[str, str], str | Rejection]
 _PREAMBLE = re.compile(
-    r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|here(?:'s| is| are| you go)|below is)\b"
-    r"[^\n]{0,200}?[:.!]\s*\n+)+",
+    r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|here(?:'s| is| are| you go)|below is)"
+    r"\b[^\n]{0,200}?[:.!]\s*\n+)+",
     re.IGNORECASE,
 )
 _FENCED = re.compile(r"\A\s*```[\w+-]*[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
@@ -96,8 +96,8 @@ class Style:
       temperature, top_p: for sampling, unless the user says otherwise.
       parse: reads an answer: (piece, answer) -> rewrite, or why there is none.
       checks: what a rewrite must satisfy, in order.
-      rejected: what happens to a document for a piece whose rewrite is rejected: 'drop_piece' leaves
-        it out, 'keep_piece' keeps it as it was, 'drop_document' gives up the document.
+      rejected: what happens to a document for a piece whose rewrite is rejected: 'drop_piece'
+        leaves it out, 'keep_piece' keeps it as it was, 'drop_document' gives up the document.
       placement: what the new document holds: 'instead' the rewrites, 'after' each piece followed by
         what was written about it.
     """
