@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from research import gin_bindings
+from research.curate.extraction.step import Extract
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
 from research.curate.filters.languages import STOP_WORDS
@@ -25,12 +26,15 @@ from research.errors import GristmillError
 STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
-        Address, Language, Length, BoilerplateLines, WordList, GopherRepetition, GopherQuality, C4,
+        Extract, Address, Language, Length, BoilerplateLines, WordList, GopherRepetition,
+        GopherQuality, C4,
         FineWebQuality, RedactPersonalData, Quality,
     )
 }  # fmt: skip
 
 RECIPES: dict[str, list[Step]] = {
+    # pages of HTML as text, none dropped but those without text
+    "extract": [Extract()],
     # Penedo et al. 2024: C4 without its rule for end marks; personal data goes at the end
     "fineweb_en": [
         Address(),

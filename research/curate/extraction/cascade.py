@@ -1,0 +1,104 @@
+"""The order in which the ways to find a page's content are tried (after trafilatura 2.3)."""
+
+from __future__ import annotations
+
+from research.curate.extraction.main_content import (
+    LEAST_CONTENT, View, article, paragraphs_length, take_comments, without_chrome,
+)  # fmt: skip
+from research.curate.extraction.names import COMMENT_SECTION
+from research.curate.extraction.page import CODE, FORMULA, Page
+from research.curate.extraction.rescue import baseline, basic, justext, readability
+
+
+def select(page: Page) -> tuple[View, bytearray, str]:
+    """The pieces of a page that are its content, and the way they were found.
+
+    Returns:
+      The whole page, 1 for each piece of it that is content, and the way's name.
+    """
+    whole = View.of(page)
+    clean = without_chrome(whole)
+    backup = clean.copy()
+    comments = take_comments(clean)
+    found, length, way = _compare(clean, backup, whole, False)
+    if length < LEAST_CONTENT:
+        other, other_length = baseline(basic(whole))
+        if other_length > length:
+            found, length, way = other, other_length, "baseline"
+    everything = basic(whole)
+    if 0 < length < 3000 and length < 0.2 * everything.sums[-1]:
+        trimmed = whole.copy()
+        for i, marks in enumerate(trimmed.marks):
+            if (
+                marks & COMMENT_SECTION
+                and trimmed.elements[i]
+                and page.tags[i]
+                in ("div", "section", "details", *(("ol", "ul") if comments else ()))
+            ):
+                trimmed.remove(i)
+        again = without_chrome(trimmed)
+        more, more_length, _ = _compare(again, again, trimmed, True)
+        just, just_length = justext(basic(trimmed))
+        if just_length > more_length and just_length > 2 * length:
+            found, length, way = just, just_length, "justext_recall"
+        elif more_length >= LEAST_CONTENT and more_length > 1.5 * length:
+            found, length, way = more, more_length, "recall"
+    if comments:
+        found = bytearray(a | b for a, b in zip(found, comments, strict=True))
+    for k in keep_always(clean):
+        found[k] = 1
+    return whole, found, way
+
+
+def _compare(clean: View, backup: View, whole: View, recall: bool) -> tuple[bytearray, int, str]:
+    page = whole.page
+    found, length = article(clean, recall)
+    way = "article"
+    if recall and length > 10 * LEAST_CONTENT:
+        return found, length, way
+    other, other_length = readability(whole)
+    if _prefer(page, found, length, other_length, recall):
+        # what is never content is taken out in the end
+        found = bytearray(a & b for a, b in zip(other, backup.pieces, strict=True))
+        length, way = other_length, "readability"
+    unclean = way == "readability" and any(
+        other[k] and not backup.pieces[k] for k in range(len(other))
+    )
+    if unclean or length < LEAST_CONTENT:
+        just, just_length = justext(backup)
+        accept = length <= 3 * just_length if unclean else length < just_length
+        if just_length and accept:
+            found, length, way = just, just_length, "justext"
+    return found, length, way
+
+
+def _prefer(page: Page, found: bytearray, length: int, other: int, recall: bool) -> bool:
+    if other == 0 or other == length or length > 2 * other:
+        return False
+    if length == 0 or other > 2 * length or (recall and other > 1.5 * length):
+        return True
+    if other > 2 * LEAST_CONTENT:
+        tables = paragraphs = 0
+        text = False
+        for i, tag in enumerate(page.tags):
+            if tag == "p" or tag == "table":
+                a, b = page.first[i], page.last[i]
+                if any(found[a:b]):
+                    if tag == "p":
+                        paragraphs += 1
+                        text = True
+                    else:
+                        tables += 1
+        return not text or tables > paragraphs
+    return False
+
+
+def keep_always(clean: View) -> list[int]:
+    """Code blocks and displayed formulas: they are content wherever they stand but in chrome."""
+    page = clean.page
+    return [
+        k
+        for k, kind in enumerate(page.kinds)
+        if clean.pieces[k]
+        and (kind == CODE and k in page.languages or kind == FORMULA and page.texts[k][:2] == "$$")
+    ]
