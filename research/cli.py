@@ -44,6 +44,7 @@ COMMANDS = {
     "compile": ("research.train.compile_command", "compile a run for a TPU that is not here"),
     "evaluate": ("research.run_commands", "loss and bits per byte of a run, by domain"),
     "membership": ("research.evaluate.membership", "which documents a run seems to have seen"),
+    "perplexity": ("research.evaluate.perplexity", "losses of a corpus by a run, as a table"),
     "weights": ("research.weights_commands", "published weights in, trained weights out"),
     "sweep": ("experiments.sweep", "run every arm with every seed; show how far that is"),
     "report": ("research.analyse.commands", "the answer of a sweep, as one page"),

@@ -17,6 +17,7 @@ from research.curate.filters.language import Language
 from research.curate.filters.languages import STOP_WORDS
 from research.curate.filters.lines import BoilerplateLines, Length
 from research.curate.filters.personal_data import RedactPersonalData
+from research.curate.filters.scores import ScoreBetween
 from research.curate.filters.urls import Address, WordList
 from research.curate.filters.web_rules import C4, FineWebQuality
 from research.curate.quality.step import Quality
@@ -28,7 +29,7 @@ STEPS: dict[str, type[Step]] = {
     for step in (
         Extract, Address, Language, Length, BoilerplateLines, WordList, GopherRepetition,
         GopherQuality, C4,
-        FineWebQuality, RedactPersonalData, Quality,
+        FineWebQuality, RedactPersonalData, Quality, ScoreBetween,
     )
 }  # fmt: skip
 
@@ -67,6 +68,8 @@ RECIPES: dict[str, list[Step]] = {
     ],
     # the best tenth by a model of `gristmill quality train`, as in DCLM (Li et al. 2024)
     "quality": [Quality(keep_share=0.1)],
+    # Wenzek et al. 2020: the third of lowest perplexity, by a table of `gristmill perplexity`
+    "ccnet_head": [ScoreBetween(column="perplexity", keep_share=1 / 3)],
     "indic": [
         Language(("hi",), 0.65),
         BoilerplateLines(("hi", "en")),

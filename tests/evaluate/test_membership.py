@@ -11,8 +11,9 @@ import pytest
 
 from research import cli
 from research.corpora.document import Document
+from research.evaluate.document_losses import score, windows_of
 from research.evaluate.domains import token_losses
-from research.evaluate.membership import area, score, scores, windows_of
+from research.evaluate.membership import area, scores
 from research.model.config import ModelConfig
 from research.model.sharding import MeshSpec, make_mesh
 from research.model.transformer import hidden_states, init_params, logits
