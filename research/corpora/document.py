@@ -68,6 +68,29 @@ class Document:
         """The originals this text descends from; an original descends from itself."""
         return self.roots or (self.id,)
 
+    def as_row(self) -> dict[str, Any]:
+        """The columns of `SCHEMA`, as Parquet holds them."""
+        return {
+            "id": self.id,
+            "text": self.text,
+            "source": self.source,
+            "meta": json.dumps(self.meta, sort_keys=True),
+            "parents": list(self.parents),
+            "roots": list(self.roots),
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Document:
+        """Inverse of `as_row`."""
+        return cls(
+            text=row["text"],
+            id=row["id"],
+            source=row["source"],
+            meta=json.loads(row["meta"]),
+            parents=tuple(row["parents"]),
+            roots=tuple(row["roots"]),
+        )
+
     def derive(self, text: str, id: str, source: str, **meta: Any) -> Document:
         """A document made from this one: it remembers its parent and its root."""
         return Document(text, id, source, {**self.meta, **meta}, (self.id,), self.root_ids)
@@ -172,15 +195,7 @@ class Corpus:
           GristmillError: the part is missing or damaged.
         """
         for batch in read_batches(self.folder / part, SCHEMA.names, start, stop):
-            for row in batch.to_pylist():
-                yield Document(
-                    text=row["text"],
-                    id=row["id"],
-                    source=row["source"],
-                    meta=json.loads(row["meta"]),
-                    parents=tuple(row["parents"]),
-                    roots=tuple(row["roots"]),
-                )
+            yield from map(Document.from_row, batch.to_pylist())
 
 
 def read_batches(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -35,7 +36,7 @@ from research.curate.collection import work_folder
 from research.curate.report import Report, apply, excerpt
 from research.curate.steps import Drop, Step
 from research.curate.survey import settle
-from research.curate.workers import run_pieces
+from research.curate.workers import Run, run_pieces
 from research.errors import GristmillError
 
 EXAMPLES_FILE = "examples.json"
@@ -119,43 +120,52 @@ class PieceWork:
         rows = self.source.rows(piece.part, piece.start, piece.stop)
         for row, document in enumerate(rows, piece.start):
             at(row)
-            yield self._judge(document, report, deadly=row in deadly)
+            yield judge(self.steps, document, report, deadly=row in deadly)
 
-    def _judge(
-        self, document: Document, report: Report, deadly: bool
-    ) -> Document | Drop | Quarantined:
-        size = len(document.text.encode())
-        for step, tally in zip(self.steps, report.steps, strict=True):
-            tally.documents_in += 1
-            tally.bytes_in += size
-            reason = ""
-            try:
-                if deadly:
-                    reason = "ends the process that works on it"
-                elif size > LARGEST_TEXT:
-                    reason = f"text larger than {LARGEST_TEXT >> 20} MiB"
-                else:
-                    outcome, changes = apply(step, document)
-                    after = size
-                    if isinstance(outcome, Document) and outcome is not document:
-                        json.dumps(outcome.meta)
-                        after = len(outcome.text.encode())
-            except (GristmillError, OSError):
-                raise  # of the environment, not of this document
-            except Exception as error:
-                what = f"{type(error).__name__}: {excerpt(str(error))[:80]}"
-                reason = f"step {step.name} failed ({what})"
-            if reason:
-                tally.quarantined[reason] = tally.quarantined.get(reason, 0) + 1
-                return Quarantined(reason, document.id, excerpt(document.text)[:200])
-            tally.edit(document, changes)
-            if isinstance(outcome, Drop):
-                tally.drop(document, size, outcome)
-                return outcome
-            document, size = outcome, after
-            tally.documents_out += 1
-            tally.bytes_out += size
-        return document
+
+def judge(
+    steps: Sequence[Step], document: Document, report: Report, deadly: bool = False
+) -> Document | Drop | Quarantined:
+    """Takes a document through steps, and counts what they do.
+
+    Args:
+      steps: of a recipe.
+      document: to judge.
+      report: of those steps.
+      deadly: whether it ends the processes that work on it, and so is not looked at.
+    """
+    size = len(document.text.encode())
+    for step, tally in zip(steps, report.steps, strict=True):
+        tally.documents_in += 1
+        tally.bytes_in += size
+        reason = ""
+        try:
+            if deadly:
+                reason = "ends the process that works on it"
+            elif size > LARGEST_TEXT:
+                reason = f"text larger than {LARGEST_TEXT >> 20} MiB"
+            else:
+                outcome, changes = apply(step, document)
+                after = size
+                if isinstance(outcome, Document) and outcome is not document:
+                    json.dumps(outcome.meta)
+                    after = len(outcome.text.encode())
+        except (GristmillError, OSError):
+            raise  # of the environment, not of this document
+        except Exception as error:
+            what = f"{type(error).__name__}: {excerpt(str(error))[:80]}"
+            reason = f"step {step.name} failed ({what})"
+        if reason:
+            tally.quarantined[reason] = tally.quarantined.get(reason, 0) + 1
+            return Quarantined(reason, document.id, excerpt(document.text)[:200])
+        tally.edit(document, changes)
+        if isinstance(outcome, Drop):
+            tally.drop(document, size, outcome)
+            return outcome
+        document, size = outcome, after
+        tally.documents_out += 1
+        tally.bytes_out += size
+    return document
 
 
 def _write_part(path: Path, documents: Iterable[Document]) -> dict[str, Any]:
@@ -184,16 +194,7 @@ def _row_groups(documents: Iterable[Document]) -> Iterator[list[dict[str, Any]]]
     rows: list[dict[str, Any]] = []
     size = 0
     for document in documents:
-        rows.append(
-            {
-                "id": document.id,
-                "text": document.text,
-                "source": document.source,
-                "meta": json.dumps(document.meta, sort_keys=True),
-                "parents": list(document.parents),
-                "roots": list(document.roots),
-            }
-        )
+        rows.append(document.as_row())
         size += len(document.text)
         if size >= ROW_GROUP_BYTES:
             yield rows
@@ -237,6 +238,7 @@ def curate(
     workers: int,
     command: str,
     progress: Callable[..., Any],
+    run: Run = run_pieces,
 ) -> tuple[Corpus, bool]:
     """Makes a corpus of the documents of another that pass all steps, or goes on with making it.
 
@@ -250,6 +252,7 @@ def curate(
       workers: processes.
       command: recorded, and named in remedies.
       progress: makes a progress bar of `total` documents (`research.terminal.progress`).
+      run: does the pieces; processes of this machine, or `beam_runner.BeamRun`.
 
     Returns:
       The corpus, and whether it was there before.
@@ -270,7 +273,12 @@ def curate(
     with artefacts.exclusive(folder):
         pieces = pieces_of(source)
         steps = settle(
-            steps, work_of, pieces, _made(folder, source), workers=workers, progress=progress
+            steps,
+            work_of,
+            pieces,
+            _made(folder, source),
+            functools.partial(run, workers=workers),
+            progress=progress,
         )
         definition = definition_of(source, recipe, steps)
         job = artefacts.fingerprint(definition)
@@ -292,9 +300,9 @@ def curate(
             initial=sum(piece.stop - piece.start for piece in finished),
             desc=f"{recipe}: {name}", unit="doc",
         ) as bar:  # fmt: skip
-            for piece in run_pieces(work, rest, workers):
+            for piece in run(work, rest, workers):
                 bar.update(piece.stop - piece.start)
-        states = [json.loads((folder / piece.state).read_text("utf-8")) for piece in pieces]
+        states = [_state(folder, piece) for piece in pieces]
         return _publish(root, folder, source, definition, job, pieces, states, command), False
 
 
@@ -305,6 +313,21 @@ def _made(folder: Path, source: Corpus) -> list[Mapping[str, Any]]:
     definition = artefacts.read_manifest(folder, "corpus", "gristmill curate")["definition"]
     now = definition_of(source, "", ())["curated_from"]
     return definition["steps"] if definition.get("curated_from") == now else []
+
+
+def _state(folder: Path, piece: Piece) -> dict[str, Any]:
+    """What was done with a piece.
+
+    Raises:
+      GristmillError: it was done where this process does not see it.
+    """
+    try:
+        return json.loads((folder / piece.state).read_text("utf-8"))
+    except FileNotFoundError:
+        raise GristmillError(
+            f"{folder / piece.state} is missing: whatever did that piece does not see this folder; "
+            "all workers need the data root at this path"
+        ) from None
 
 
 def _finished(folder: Path, pieces: Sequence[Piece], job: str) -> list[Piece]:

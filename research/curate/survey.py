@@ -11,14 +11,14 @@ import dataclasses
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from research import artefacts
 from research.corpora.document import Document
 from research.curate.report import Report
 from research.curate.steps import Step
-from research.curate.workers import run_pieces
+from research.curate.workers import Work
 
 if TYPE_CHECKING:
     from research.curate.runner import Piece, PieceWork
@@ -29,8 +29,8 @@ def settle(
     work_of: Callable[[tuple[Step, ...]], PieceWork],
     pieces: Sequence[Piece],
     made: Sequence[Mapping[str, Any]],
+    run: Callable[[Work, Sequence[Any]], Iterator[Any]],
     *,
-    workers: int,
     progress: Callable[..., Any],
 ) -> list[Step]:
     """The steps, each with what depends on the whole corpus filled in (`Step.settle`).
@@ -40,7 +40,7 @@ def settle(
       work_of: what judges a piece by the first steps of it, with a folder of its own to work in.
       pieces: of the corpus.
       made: the steps that made what was made of this corpus before, as manifests describe them.
-      workers: processes.
+      run: does pieces.
       progress: makes a progress bar of `total` documents.
 
     Raises:
@@ -58,7 +58,7 @@ def settle(
                 left = sum(piece.stop - piece.start for piece in rest)
                 with progress(total=total, initial=total - left, desc=f"survey for {step.name}",
                               unit="doc") as bar:  # fmt: skip
-                    for piece in run_pieces(work, rest, workers):
+                    for piece in run(work, rest):
                         bar.update(piece.stop - piece.start)
                 found = [value for piece in pieces for value in work.found(piece)]
                 shutil.rmtree(folder)

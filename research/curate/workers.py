@@ -24,6 +24,8 @@ STARTING = -1  # the row of a process that has not come to a document yet
 
 # work(piece, deadly, at): does a piece, leaving out the rows in `deadly`; calls at(row) before each
 Work = Callable[[Any, frozenset[int], Callable[[int], None]], None]
+# run(work, pieces, workers): does all pieces, yielding each one that is finished
+Run = Callable[[Work, Sequence[Any], int], Iterator[Any]]
 
 
 def run_pieces(work: Work, pieces: Sequence[Any], workers: int) -> Iterator[Any]:
