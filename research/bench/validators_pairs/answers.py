@@ -1,5 +1,6 @@
 """Final answers of solutions: the same in another form, or another."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case

@@ -1,5 +1,6 @@
 """Languages that change, wholly or midway, and texts that go round in circles."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case

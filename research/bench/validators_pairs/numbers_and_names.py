@@ -1,5 +1,6 @@
 """Figures and names that go missing, change or come from nowhere."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case

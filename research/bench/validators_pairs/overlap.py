@@ -1,5 +1,6 @@
 """Copies, inventions, and the rewrites between them."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case

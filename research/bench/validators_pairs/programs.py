@@ -1,5 +1,6 @@
 """Programs rewritten: some still do what they did, others do not parse, lose names or go wrong."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case

@@ -1,5 +1,6 @@
 """Answers that refuse, and answers that talk about the task, beside texts that only look so."""
 
+# ruff: noqa: E501 (texts are left as they are)
 from __future__ import annotations
 
 from research.bench.validators_pairs.case import Case
