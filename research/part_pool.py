@@ -40,7 +40,7 @@ def run_parts(
         return
     # spawned, not forked: this process may hold threads of TensorFlow or Arrow
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(units)), context, _attend_parent) as pool:
+    with ProcessPoolExecutor(min(workers, len(units)), context, attend_parent) as pool:
         futures = [pool.submit(function, *unit) for unit in units]
         try:
             for future in as_completed(futures):
@@ -54,7 +54,7 @@ def run_parts(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _attend_parent() -> None:
+def attend_parent() -> None:
     """Makes a worker leave Ctrl-C to its parent, and end when that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
