@@ -191,7 +191,7 @@ def _library_files(folder: Path) -> list[Path]:
 
 def _math(name: str, folder: Path) -> list[Unit]:
     def read() -> Items:
-        for template, generate in _math_generators(folder).items():
+        for template, generate in gsm_symbolic_generators(folder).items():
             rng = Random(f"{MATH_SEED}/{template}")
             seen: set[str] = set()
             for _ in range(20 * MATH_ITEMS):  # some templates have few distinct problems
@@ -210,7 +210,7 @@ def _math(name: str, folder: Path) -> list[Unit]:
     return [Unit("gsm_symbolic", [MATH_SEED, MATH_ITEMS], read)]
 
 
-def _math_generators(folder: Path) -> dict[int, Callable[[Random], dict[str, Any]]]:
+def gsm_symbolic_generators(folder: Path) -> dict[int, Callable[[Random], dict[str, Any]]]:
     """The generators by template, from two modules that need no other part of their package."""
     package = "reasoning_gym"
     inner = f"{package}.arithmetic.gsm_symbolic"
