@@ -29,8 +29,7 @@ class Language(Step):
     min_score: float = threshold(0.65, 0, 1, "probability of one of the languages, at least")
 
     def __call__(self, document: Document) -> Document | Drop:
-        text = document.text[:LONGEST_LOOKED_AT].replace("\n", " ")
-        found = {label.removeprefix("__label__"): score for label, score in _scores(text)}
+        found = dict(language_scores(document.text))
         if not found:
             return Drop("unknown")
         best = max(found, key=found.get)
@@ -44,9 +43,14 @@ class Language(Step):
         return dataclasses.replace(document, meta=meta)
 
 
-def _scores(text: str) -> list[tuple[str, float]]:
-    labels, scores = _model().predict(text, k=5)
-    return list(zip(labels, scores, strict=True))
+def language_scores(text: str) -> list[tuple[str, float]]:
+    """The five likeliest languages of a text, as ISO 639-1 codes, and their probabilities.
+
+    Raises:
+      GristmillError: the model is not installed.
+    """
+    labels, scores = _model().predict(text[:LONGEST_LOOKED_AT].replace("\n", " "), k=5)
+    return [(label.removeprefix("__label__"), s) for label, s in zip(labels, scores, strict=True)]
 
 
 @functools.cache

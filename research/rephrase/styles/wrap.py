@@ -6,10 +6,23 @@ and hard move the reading level down and up; question and answer changes the for
 
 from __future__ import annotations
 
+from research.rephrase.checks.answering import NoFraming, NoRefusal
+from research.rephrase.checks.language import SameLanguage
 from research.rephrase.checks.length import LengthRatio
+from research.rephrase.checks.loops import NoLoops
+from research.rephrase.checks.overlap import NotCopied, NotInvented
 from research.rephrase.style import Style
 
 WRAP = "WRAP, Maini et al. 2024"
+PROSE = (
+    NoRefusal(),
+    NoFraming(),
+    LengthRatio(0.4, 2.0),
+    NoLoops(),
+    SameLanguage(),
+    NotCopied(),
+    NotInvented(),
+)
 
 EASY = Style(
     name="easy",
@@ -21,7 +34,7 @@ EASY = Style(
         "Write in the language of the text. Answer with the new text only."
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=(LengthRatio(0.4, 2.0),),
+    checks=PROSE,
 )
 
 WIKIPEDIA = Style(
@@ -34,7 +47,7 @@ WIKIPEDIA = Style(
         "Write in the language of the text. Answer with the new text only."
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=(LengthRatio(0.4, 2.0),),
+    checks=PROSE,
 )
 
 HARD = Style(
@@ -47,7 +60,7 @@ HARD = Style(
         "Write in the language of the text. Answer with the new text only."
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=(LengthRatio(0.4, 2.0),),
+    checks=PROSE,
 )
 
 QUESTION_ANSWER = Style(
@@ -60,7 +73,14 @@ QUESTION_ANSWER = Style(
         "'Answer:'. Use only what the text says, and its language. Write nothing else."
     ),
     question="Turn this text into questions and answers:\n\n{text}",
-    checks=(LengthRatio(0.3, 2.5),),
+    checks=(
+        NoRefusal(),
+        NoFraming(),
+        LengthRatio(0.3, 2.5),
+        NoLoops(),
+        SameLanguage(),
+        NotInvented(),
+    ),
 )
 
 STYLES = (EASY, WIKIPEDIA, HARD, QUESTION_ANSWER)
