@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 from research.curate.extraction.main_content import (
-    LEAST_CONTENT, View, article, paragraphs_length, take_comments, without_chrome,
+    LEAST_CONTENT,
+    NEVER, View, article, paragraphs_length, take_comments, without_chrome,
 )  # fmt: skip
 from research.curate.extraction.names import COMMENT_SECTION
 from research.curate.extraction.page import CODE, FORMULA, Page
-from research.curate.extraction.rescue import baseline, basic, justext, readability
+from research.curate.extraction.rescue import baseline, basic, basic as basic_of, justext, readability
+
+
+UNCLEAN = {
+    "aside", "audio", "button", "fencedframe", "fieldset", "figure", "footer", "iframe", "input",
+    "label", "link", "nav", "noindex", "noscript", "object", "option", "select", "source", "svg",
+    "time",
+}  # fmt: skip
 
 
 def select(page: Page) -> tuple[View, bytearray, str]:
@@ -56,19 +66,28 @@ def _compare(clean: View, backup: View, whole: View, recall: bool) -> tuple[byte
     way = "article"
     if recall and length > 10 * LEAST_CONTENT:
         return found, length, way
-    other, other_length = readability(whole)
+    other, other_length, roots = readability(whole)
+    unclean = False
     if _prefer(page, found, length, other_length, recall):
-        # what is never content is taken out in the end
-        found = bytearray(a & b for a, b in zip(other, backup.pieces, strict=True))
-        length, way = other_length, "readability"
-    unclean = way == "readability" and any(
-        other[k] and not backup.pieces[k] for k in range(len(other))
-    )
+        found, length, way = other, other_length, "readability"
+        unclean = any(
+            other[page.first[i] : page.last[i]].count(1) or page.tags[i] in ("input", "link")
+            for root in roots
+            for i in range(root, page.ends[root])
+            if page.tags[i] in UNCLEAN and whole.elements[i]
+        )
     if unclean or length < LEAST_CONTENT:
-        just, just_length = justext(backup)
+        just, just_length = justext(basic_of(backup))
         accept = length <= 3 * just_length if unclean else length < just_length
         if just_length and accept:
-            found, length, way = just, just_length, "justext"
+            return just, just_length, "justext"
+    if way == "readability":
+        for root in roots:
+            for i in range(root, page.ends[root]):
+                if page.tags[i] in NEVER or page.tags[i] == "figure":
+                    a, b = page.first[i], page.last[i]
+                    found[a:b] = bytes(b - a)
+        length = sum(map(mul, page.lengths, found)) + sum(found)
     return found, length, way
 
 

@@ -15,9 +15,7 @@ from operator import mul
 from research.curate.extraction.names import (
     BOILERPLATE, COMMENT_SECTION, COMMENTS, CONTENT, HIDDEN, LAYOUT, MAIN, TEASER, marks_of,
 )  # fmt: skip
-from research.curate.extraction.page import (
-    AFTER_BREAK, BREAK, CODE, FORMULA, IMAGE, LEAD, TEXT, Page,
-)  # fmt: skip
+from research.curate.extraction.page import AFTER_BREAK, INLINE, LEAD, Page
 
 LEAST_CONTENT = 250  # characters; with less other rules are tried
 NEVER = {
@@ -58,6 +56,7 @@ class View:
     pieces: bytearray
     elements: bytearray
     _sums: list[int] | None = None
+    _raw_sums: list[int] | None = None
 
     @classmethod
     def of(cls, page: Page) -> View:
@@ -68,7 +67,7 @@ class View:
 
     def copy(self) -> View:
         """Another view, from which other things can be removed."""
-        return View(self.page, self.marks, self.pieces[:], self.elements[:], self._sums)
+        return View(self.page, self.marks, self.pieces[:], self.elements[:], self._sums, self._raw_sums)
 
     def remove(self, i: int) -> None:
         """Takes an element out, with all in it."""
@@ -76,7 +75,7 @@ class View:
         end, first, last = page.ends[i], page.first[i], page.last[i]
         self.elements[i:end] = bytes(end - i)
         self.pieces[first:last] = bytes(last - first)
-        self._sums = None
+        self._sums = self._raw_sums = None
 
     @property
     def sums(self) -> list[int]:
@@ -84,6 +83,18 @@ class View:
         if self._sums is None:
             self._sums = [0, *accumulate(map(mul, self.page.lengths, self.pieces))]
         return self._sums
+
+    @property
+    def raw_sums(self) -> list[int]:
+        """The same with all whitespace."""
+        if self._raw_sums is None:
+            self._raw_sums = [0, *accumulate(map(mul, self.page.raw, self.pieces))]
+        return self._raw_sums
+
+    def raw_length(self, i: int) -> int:
+        """Characters left in an element, with all whitespace."""
+        sums = self.raw_sums
+        return sums[self.page.last[i]] - sums[self.page.first[i]]
 
     def length(self, i: int) -> int:
         """Characters left in an element."""
@@ -107,9 +118,9 @@ def without_chrome(whole: View) -> View:
             forms.append(i)
         i += 1
     if forms:
-        total = view.sums[-1]
+        total = view.raw_sums[-1]
         for form in forms:
-            if elements[form] and view.length(form) <= total / 2:
+            if elements[form] and view.raw_length(form) <= total / 2:
                 view.remove(form)
     return view
 
@@ -124,7 +135,7 @@ def paragraphs_length(view: View) -> int:
         except ValueError:
             return total
         if view.elements[i]:
-            total += view.length(i)
+            total += view.raw_length(i)
             i = page.ends[i]
         else:
             i += 1
@@ -197,7 +208,7 @@ def article(view: View, recall: bool = False) -> tuple[bytearray, int]:
         for k in range(page.first[frame], page.last[frame]):
             if found[k]:
                 work.pieces[k] = 0
-        work._sums = None
+        work._sums = work._raw_sums = None
     length = _length(page, found)
     if length < LEAST_CONTENT:
         _add_wild(view, found, recall, div)
@@ -206,7 +217,16 @@ def article(view: View, recall: bool = False) -> tuple[bytearray, int]:
 
 
 def _length(page: Page, pieces: bytearray) -> int:
-    return sum(map(mul, page.lengths, pieces)) + sum(pieces)
+    """Characters of some pieces, with all whitespace where a block holds line breaks and the like
+    (trafilatura trims only blocks without)."""
+    total, simple = 0, {}
+    for k, taken in enumerate(pieces):
+        if taken:
+            block = page.blocks[k]
+            if block not in simple:
+                simple[block] = INLINE.issuperset(page.tags[block + 1 : page.ends[block]])
+            total += 1 + (page.lengths[k] if simple[block] else page.raw[k])
+    return total
 
 
 def remove_boilerplate(view: View, frame: int, recall: bool) -> None:
@@ -223,8 +243,8 @@ def remove_boilerplate(view: View, frame: int, recall: bool) -> None:
         else:
             i += 1
     if outer:
-        before = view.length(frame)
-        if before - sum(map(view.length, outer)) > before / 7:
+        before = view.raw_length(frame)
+        if before - sum(map(view.raw_length, outer)) > before / 7:
             for i in outer:
                 view.remove(i)
     if not recall:

@@ -63,6 +63,7 @@ class Page:
       runs: LEAD before the first block in its block, AFTER_BREAK after a line break, list, table,
         quote or code, else TAIL.
       lengths: characters of each piece, without those of code, formula marks and images counted in.
+      raw: characters of each piece with all the whitespace in and before it.
       linked: whether each piece is in a link.
       paragraphs: number of the paragraph (as jusText makes them) of each piece.
       headings: numbers of the paragraphs that are within a heading.
@@ -83,6 +84,7 @@ class Page:
     runs: list[int] = dataclasses.field(default_factory=list)
     owners: list[int] = dataclasses.field(default_factory=list)
     lengths: list[int] = dataclasses.field(default_factory=list)
+    raw: list[int] = dataclasses.field(default_factory=list)
     linked: bytearray = dataclasses.field(default_factory=bytearray)
     paragraphs: list[int] = dataclasses.field(default_factory=list)
     headings: set[int] = dataclasses.field(default_factory=set)
@@ -119,26 +121,30 @@ def _flatten(root: etree._Element) -> Page:
     stack: list[int] = []  # open elements
     block_stack: list[int] = [-1]  # those of them that part text
     states: list[int] = [LEAD]  # of each of these
-    gap = False  # whitespace that belongs to the next piece
+    gap = False  # whitespace before the next piece
+    blank = 0  # characters of it
     links = paragraph = in_heading = 0
     broken = False  # the last thing was a line break
 
     def add(text: str, kind: int) -> None:
-        nonlocal broken, gap
+        nonlocal broken, gap, blank
         if kind == TEXT:
             words = text.split()
             if not words:
                 gap = True
+                blank += len(text)
                 return
+            size = blank + len(text)
             short = " ".join(words)
-            length = len(short)
             if gap or text[0].isspace():
                 short = " " + short
+            length = len(short)
             gap = text[-1].isspace()
             text = short
             broken = False
         else:
-            length = len(text) if kind in (CODE, FORMULA) else 0
+            length = size = len(text) if kind in (CODE, FORMULA) else 0
+            size += blank
             if gap:
                 texts[-1:] = [texts[-1] + " "] if texts and kinds[-1] == TEXT else texts[-1:]
             gap = False
@@ -148,6 +154,8 @@ def _flatten(root: etree._Element) -> Page:
         runs.append(states[-1])
         page.owners.append(stack[-1] if stack else -1)
         lengths.append(length)
+        page.raw.append(size)
+        blank = 0
         linked.append(links > 0)
         paragraphs.append(paragraph)
         if in_heading:
@@ -208,6 +216,9 @@ def _flatten(root: etree._Element) -> Page:
                 add(element.text, TEXT)
         else:
             i = stack.pop()
+            if blank and len(texts) > first[i]:
+                page.raw[-1] += blank
+                blank = 0
             ends[i] = len(tags)
             last[i] = len(texts)
             if tag == "a":

@@ -24,7 +24,7 @@ _CONDITIONAL = {"table", "ul", "div", "aside", "header", "footer", "section"}
 _TEXT_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 
 
-def readability(whole: View) -> tuple[bytearray, int]:
+def readability(whole: View) -> tuple[bytearray, int, list[int]]:
     """The pieces that readability takes for the article, and their characters."""
     view, page = whole.copy(), whole.page
     tags, parents, ends, first, last = page.tags, page.parents, page.ends, page.first, page.last
@@ -97,7 +97,7 @@ def readability(whole: View) -> tuple[bytearray, int]:
             scores[i] *= 1 - (links[last[i]] - links[first[i]]) / total
         best = max(scores, key=scores.get)
         chosen = _with_siblings(view, best, scores, as_paragraph, links)
-    return _sanitized(view, chosen, scores, as_paragraph)
+    return (*_sanitized(view, chosen, scores, as_paragraph), chosen)
 
 
 def _loose(view: View) -> dict[int, list[int]]:
@@ -194,6 +194,8 @@ def _sanitized(view: View, chosen: list[int], scores, as_paragraph) -> tuple[byt
                     break
                 continue
             column = _COUNTED.get(tag)
+            if tag == "input" and page.attributes[i].get("type") != "hidden":
+                column = 6
             if t is None:
                 if column is None:
                     continue
@@ -211,12 +213,10 @@ def _sanitized(view: View, chosen: list[int], scores, as_paragraph) -> tuple[byt
                 for c in range(7):
                     up[c] += t[c]
         found[first[root] : last[root]] = view.pieces[first[root] : last[root]]
-    if not total[0] or _is_clutter("div", total, 0, 0):
-        return bytearray(len(page.texts)), 0
     return found, total[0]
 
 
-_COUNTED = {"p": 3, "img": 4, "li": 5, "input": 6}
+_COUNTED = {"p": 3, "img": 4, "li": 5}
 
 
 def _is_clutter(tag: str, t: list[int], weight: int, score: float) -> bool:
@@ -241,7 +241,7 @@ def justext(view: View) -> tuple[bytearray, int]:
     """The pieces of the paragraphs that jusText takes for good, and their characters.
 
     Stop words are not counted: trafilatura counts those of a hundred languages together, which
-    nearly every text has enough of.
+    makes short words of letters alone do as well.
     """
     page = view.page
     spans: list[tuple[int, int]] = []  # pieces of each paragraph
@@ -271,7 +271,7 @@ def justext(view: View) -> tuple[bytearray, int]:
         if not length:
             continue
         length -= 1
-        if bad or linked > 0.25 * length:
+        if bad or linked > 0.25 * length or (length >= 50 and not _has_words(page.texts[a:b])):
             kind = "bad"
         elif length < 50:
             kind = "bad" if linked else "short"
@@ -288,6 +288,15 @@ def justext(view: View) -> tuple[bytearray, int]:
             found[a:b] = view.pieces[a:b]
             total += length + 1
     return found, total
+
+
+def _has_words(texts: list[str]) -> bool:
+    words = "".join(texts).split()
+    return sum(map(_is_short_word, words)) >= 0.35 * len(words)
+
+
+def _is_short_word(word: str) -> bool:
+    return len(word) <= 10 and word.isalpha()
 
 
 def revise(kinds: list[str]) -> list[str]:
