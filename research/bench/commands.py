@@ -30,6 +30,7 @@ BENCHES = {
     "filters": "research.bench.filters",
     "client_faults": "research.bench.client_faults",
     "recipe_scaling": "research.bench.recipe_scaling",
+    "templates": "research.bench.templates",
 }
 
 

@@ -82,12 +82,20 @@ class Sample:
         Raises:
           GristmillError: its package is missing or has another version.
         """
+        return self.units(name, self.folder(name))
+
+    def folder(self, name: str) -> Path:
+        """Where its package is installed; `name` is what errors call the sample.
+
+        Raises:
+          GristmillError: the package is missing or has another version.
+        """
         if self.package == "python":
-            return self.units(name, Path(sysconfig.get_path("stdlib")))
+            return Path(sysconfig.get_path("stdlib"))
         for requirement in (f"{self.package}=={self.package_version}", *self.needs):
             _require(name, requirement)
         spec = importlib.util.find_spec(self.package)
-        return self.units(name, Path(spec.submodule_search_locations[0]))
+        return Path(spec.submodule_search_locations[0])
 
 
 def _require(sample: str, requirement: str) -> None:
