@@ -120,7 +120,7 @@ def check_equations(text: str) -> list[Value]:
     return results
 
 
-def numbers(text: str) -> list[str]:
+def numbers_in(text: str) -> list[str]:
     """The numbers that stand in a text, as they are written."""
     return _NUMBER.findall(text)
 

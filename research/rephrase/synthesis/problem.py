@@ -13,7 +13,7 @@ from research.rephrase.synthesis.exact import (
     Value,
     Wrong,
     check_equations,
-    numbers,
+    numbers_in,
     run_program,
 )
 
@@ -88,9 +88,8 @@ def verify(question: str, steps: str, code: str, answer: str, given: Mapping[str
     printed = run_program(code)
     if printed != stated or str(printed) != answer:
         raise Wrong(f"the program prints {printed}, and the answer is {answer}: {question!r}")
-    there = set(numbers(question))
+    there = set(numbers_in(question))
     for name, value in given.items():
-        words = numbers(str(value))
-        if not there.issuperset(words):
+        if str(value) not in there:
             raise Wrong(f"{name} = {value} is not in the question {question!r}")
     return len(results)
