@@ -28,7 +28,7 @@ LARGEST_EXPONENT = 64
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _RESULT = r"-?\$?\d+(?:\.\d+)?(?:/\d+)?(?![\d/])"
-_EQUATION = re.compile(rf"([-$(\d][-\d$.()+*/ ]*) = ({_RESULT})")
+_EQUATION = re.compile(rf"(?<![-+*/=] )([-$(\d][-\d$.()+*/ ]*) = ({_RESULT})")
 
 
 class Wrong(ValueError):
