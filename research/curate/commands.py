@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import json
+import logging
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from research.curate.report import apply, excerpt
 from research.curate.runner import EXAMPLES_FILE, LARGEST_TEXT, pieces_of
 from research.curate.runner import curate as run_recipe
 from research.curate.steps import Change, Drop, Step
+from research.curate.workers import Run, run_pieces
 from research.errors import GristmillError
 from research.terminal import human, progress, table
 
@@ -40,6 +43,14 @@ def curate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="1", help="its version (default: 1)")
     gin_bindings.add_options(parser)
     parser.add_argument("--workers", type=_workers, default=1, help="processes (default: 1)")
+    parser.add_argument(
+        "--runner", choices=("local", "beam"), default="local",
+        help="processes of this machine, or a pipeline of Apache Beam (default: local)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--beam-option", action="append", default=[], metavar="NAME=VALUE",
+        help="of the pipeline, as runner=FlinkRunner; repeatable",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the steps, and stop")
     parser.add_argument("--id", help="explain: which document of the corpus that was read")
     parser.add_argument("--examples", type=int, default=2, metavar="N", help="show: of each reason")
@@ -83,6 +94,7 @@ def run_curate(args: argparse.Namespace) -> int:
         return 0
     if not args.out:
         raise GristmillError("name the corpus to make with --out")
+    run = _runner(args)
     for word in (args.out, args.version):
         if not NAME.fullmatch(word):
             raise GristmillError(f"{word[:200]!r} is no name of a corpus or version: use {NAMING}")
@@ -100,6 +112,7 @@ def run_curate(args: argparse.Namespace) -> int:
         workers=args.workers,
         command=shlex.join(command),
         progress=progress,
+        run=run,
     )
     kept, read = corpus.manifest["documents"], source.manifest["documents"]
     print(
@@ -111,6 +124,26 @@ def run_curate(args: argparse.Namespace) -> int:
     print(_funnel(corpus.manifest["funnel"]))
     print(f"\nwith reasons and examples: gristmill curate show {args.out}")
     return 0
+
+
+def _runner(args: argparse.Namespace) -> Run:
+    """What does the pieces of work.
+
+    Raises:
+      GristmillError: Beam is not installed, or options are at fault.
+    """
+    if args.runner == "local":
+        if args.beam_option:
+            raise GristmillError("--beam_option is of use with --runner beam only")
+        return run_pieces
+    if args.workers > 1:
+        raise GristmillError("--workers is for --runner local; give Beam's own as --beam_option")
+    if importlib.util.find_spec("apache_beam") is None:
+        raise GristmillError("Apache Beam is not installed here; run: pip install gristmill[beam]")
+    logging.basicConfig(level=logging.ERROR)  # Beam warns of extras that nobody asked for
+    from research.curate.beam_runner import BeamRun
+
+    return BeamRun.of(args.beam_option)
 
 
 def _open(name: str) -> Corpus:

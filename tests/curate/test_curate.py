@@ -109,6 +109,7 @@ def test_web_sample_through_fineweb(root: Path, capsys: pytest.CaptureFixture[st
         (["show"], "name the corpus"),
         (["explain", "web_sample"], "name the document with --id"),
         (["web_sample", "more", "--recipe", "c4"], "one corpus at a time"),
+        (["web_sample", "--recipe", "c4", "--out", "x", "--beam_option", "a=b"], "--runner beam"),
     ],
 )
 def test_mistakes_get_one_line(
@@ -177,36 +178,6 @@ def test_another_result_under_the_same_name_is_refused(tmp_path: Path) -> None:
         run(tmp_path, source, [Length(min_characters=6)], "out")
     with pytest.raises(GristmillError, match="keeps no document of small@1: 2 × length: too_few"):
         run(tmp_path, source, [Length(min_characters=60)], "none")
-
-
-# in a module of its own, that working processes can import
-STEPS = '''
-import dataclasses, os, signal
-from typing import ClassVar
-from research.curate.steps import Step
-
-@dataclasses.dataclass(frozen=True)
-class Fragile(Step):
-    """Fails on some texts, and dies of others."""
-    name: ClassVar[str] = "fragile"
-    version: ClassVar[int] = 1
-
-    def __call__(self, document):
-        if "deadly" in document.text:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if "odd" in document.text:
-            raise ValueError("an odd text")
-        return dataclasses.replace(document, text=document.text.replace("all", ""))
-'''
-
-
-@pytest.fixture
-def fragile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
-    (tmp_path / "fragile_steps.py").write_text(STEPS)
-    monkeypatch.syspath_prepend(tmp_path)
-    import fragile_steps
-
-    return fragile_steps.Fragile()
 
 
 def test_what_cannot_be_processed_is_quarantined(tmp_path: Path, fragile: Step) -> None:
