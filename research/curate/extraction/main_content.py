@@ -49,33 +49,38 @@ class View:
       marks: what the names of each element tell (see `names`).
       pieces: 1 for each text piece that is left.
       elements: 1 for each element that is left.
+      removed: characters that were removed with each element.
     """
 
     page: Page
     marks: list[int]
     pieces: bytearray
     elements: bytearray
+    removed: list[int]
     _sums: list[int] | None = None
-    _raw_sums: list[int] | None = None
 
     @classmethod
     def of(cls, page: Page) -> View:
         """All of a page."""
         marks = [marks_of(attribute) if attribute else 0 for attribute in page.attributes]
         ones = b"\1"
-        return cls(page, marks, bytearray(ones * len(page.texts)), bytearray(ones * len(page.tags)))
+        count = len(page.tags)
+        pieces, elements = bytearray(ones * len(page.texts)), bytearray(ones * count)
+        return cls(page, marks, pieces, elements, [0] * count)
 
     def copy(self) -> View:
         """Another view, from which other things can be removed."""
-        return View(self.page, self.marks, self.pieces[:], self.elements[:], self._sums, self._raw_sums)
+        pieces, elements = self.pieces[:], self.elements[:]
+        return View(self.page, self.marks, pieces, elements, self.removed[:], self._sums)
 
     def remove(self, i: int) -> None:
         """Takes an element out, with all in it."""
         page = self.page
+        self.removed[i] += self.raw_length(i)
         end, first, last = page.ends[i], page.first[i], page.last[i]
         self.elements[i:end] = bytes(end - i)
         self.pieces[first:last] = bytes(last - first)
-        self._sums = self._raw_sums = None
+        self._sums = None
 
     @property
     def sums(self) -> list[int]:
@@ -84,17 +89,10 @@ class View:
             self._sums = [0, *accumulate(map(mul, self.page.lengths, self.pieces))]
         return self._sums
 
-    @property
-    def raw_sums(self) -> list[int]:
-        """The same with all whitespace."""
-        if self._raw_sums is None:
-            self._raw_sums = [0, *accumulate(map(mul, self.page.raw, self.pieces))]
-        return self._raw_sums
-
     def raw_length(self, i: int) -> int:
         """Characters left in an element, with all whitespace."""
-        sums = self.raw_sums
-        return sums[self.page.last[i]] - sums[self.page.first[i]]
+        page = self.page
+        return page.raw_end[i] - page.raw_start[i] - sum(self.removed[i : page.ends[i]])
 
     def length(self, i: int) -> int:
         """Characters left in an element."""
@@ -118,7 +116,7 @@ def without_chrome(whole: View) -> View:
             forms.append(i)
         i += 1
     if forms:
-        total = view.raw_sums[-1]
+        total = view.raw_length(0)
         for form in forms:
             if elements[form] and view.raw_length(form) <= total / 2:
                 view.remove(form)
@@ -208,7 +206,7 @@ def article(view: View, recall: bool = False) -> tuple[bytearray, int]:
         for k in range(page.first[frame], page.last[frame]):
             if found[k]:
                 work.pieces[k] = 0
-        work._sums = work._raw_sums = None
+        work._sums = None
     length = _length(page, found)
     if length < LEAST_CONTENT:
         _add_wild(view, found, recall, div)

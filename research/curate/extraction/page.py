@@ -63,6 +63,8 @@ class Page:
       runs: LEAD before the first block in its block, AFTER_BREAK after a line break, list, table,
         quote or code, else TAIL.
       lengths: characters of each piece, without those of code, formula marks and images counted in.
+      raw_start, raw_end: characters of the page before and up to the end of each element, with all
+        whitespace.
       raw: characters of each piece with all the whitespace in and before it.
       linked: whether each piece is in a link.
       paragraphs: number of the paragraph (as jusText makes them) of each piece.
@@ -84,6 +86,8 @@ class Page:
     runs: list[int] = dataclasses.field(default_factory=list)
     owners: list[int] = dataclasses.field(default_factory=list)
     lengths: list[int] = dataclasses.field(default_factory=list)
+    raw_start: list[int] = dataclasses.field(default_factory=list)
+    raw_end: list[int] = dataclasses.field(default_factory=list)
     raw: list[int] = dataclasses.field(default_factory=list)
     linked: bytearray = dataclasses.field(default_factory=bytearray)
     paragraphs: list[int] = dataclasses.field(default_factory=list)
@@ -123,18 +127,20 @@ def _flatten(root: etree._Element) -> Page:
     states: list[int] = [LEAD]  # of each of these
     gap = False  # whitespace before the next piece
     blank = 0  # characters of it
+    size = 0  # characters so far
     links = paragraph = in_heading = 0
     broken = False  # the last thing was a line break
 
     def add(text: str, kind: int) -> None:
-        nonlocal broken, gap, blank
+        nonlocal broken, gap, blank, size
         if kind == TEXT:
+            size += len(text)
             words = text.split()
             if not words:
                 gap = True
                 blank += len(text)
                 return
-            size = blank + len(text)
+            raw = blank + len(text)
             short = " ".join(words)
             if gap or text[0].isspace():
                 short = " " + short
@@ -143,8 +149,9 @@ def _flatten(root: etree._Element) -> Page:
             text = short
             broken = False
         else:
-            length = size = len(text) if kind in (CODE, FORMULA) else 0
-            size += blank
+            length = len(text) if kind in (CODE, FORMULA) else 0
+            raw = length + blank
+            size += length
             if gap:
                 texts[-1:] = [texts[-1] + " "] if texts and kinds[-1] == TEXT else texts[-1:]
             gap = False
@@ -154,7 +161,7 @@ def _flatten(root: etree._Element) -> Page:
         runs.append(states[-1])
         page.owners.append(stack[-1] if stack else -1)
         lengths.append(length)
-        page.raw.append(size)
+        page.raw.append(raw)
         blank = 0
         linked.append(links > 0)
         paragraphs.append(paragraph)
@@ -172,6 +179,8 @@ def _flatten(root: etree._Element) -> Page:
             attributes.append(attribute)
             parents.append(stack[-1] if stack else -1)
             ends.append(0)
+            page.raw_start.append(size)
+            page.raw_end.append(0)
             first.append(len(texts))
             last.append(0)
             stack.append(i)
@@ -221,6 +230,7 @@ def _flatten(root: etree._Element) -> Page:
                 blank = 0
             ends[i] = len(tags)
             last[i] = len(texts)
+            page.raw_end[i] = size
             if tag == "a":
                 links -= 1
             elif tag in _PARAGRAPH:
@@ -230,7 +240,9 @@ def _flatten(root: etree._Element) -> Page:
             if block_stack[-1] == i:
                 block_stack.pop()
                 states.pop()
-                states[-1] = AFTER_BREAK if tag in _BREAKING else TAIL
+                # an empty element is no block (trafilatura takes it out)
+                if i + 1 < len(tags) or element.text is not None or tag in ("br", "hr"):
+                    states[-1] = AFTER_BREAK if tag in _BREAKING else TAIL
             if element.tail:
                 add(element.tail, TEXT)
     return page
