@@ -275,7 +275,11 @@ class _Density:
         page = view.page
         self.view, self.page = view, page
         self.links = [i for i in page.links if view.elements[i]]
-        lengths = [view.length(i) for i in self.links]
+        texts, first, last = page.texts, page.first, page.last
+        lengths = [
+            view.length(i) - (first[i] < last[i] and texts[first[i]][:1] == " ")
+            for i in self.links
+        ]
         self.chars = [0, *accumulate(lengths)]
         self.full = [0, *accumulate(length > 0 for length in lengths)]
         self.short = [0, *accumulate(0 < length < 10 for length in lengths)]
@@ -446,8 +450,8 @@ def _add_wild(view: View, found: bytearray, recall: bool, div: bool) -> None:
         if work.elements[i] and (tags[i] in wanted or (recall and tags[i] == "div")):
             a, b = page.first[i], page.last[i]
             taken = [k for k in range(a, b) if pieces[k]]
-            if recall and tags[i] == "div" and not (taken and taken[0] == a):
-                i += 1
+            if tags[i] == "div" and (not taken or page.blocks[taken[0]] != i):
+                i += 1  # its text, if any, is in what it holds
                 continue
             if taken and not any(found[k] for k in taken):
                 own = "".join(page.texts[k] for k in taken).strip()

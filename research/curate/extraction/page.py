@@ -34,6 +34,9 @@ _PARAGRAPH = {
     "fieldset", "form", "legend", "optgroup", "option", "p", "pre", "table", "td", "textarea",
     "tfoot", "th", "thead", "tr", "ul", "li", "h1", "h2", "h3", "h4", "h5", "h6",
 }  # fmt: skip
+# of those the ones that stand apart from what is around them
+_APART = {"address", "aside", "body", "button", "fieldset", "figure", "footer", "form", "hgroup",
+          "label", "legend", "nav", "noscript", "select", "tbody", "tfoot", "thead"}  # fmt: skip
 _BREAKING = {"br", "hr", "blockquote", "q", "ul", "ol", "dl", "table", "pre", "code"}
 _KEPT_ATTRIBUTES = ("src", "data-src", "data-original", "alt", "start")
 TEXT, CODE, FORMULA, IMAGE, BREAK = range(5)  # kinds of pieces
@@ -195,6 +198,7 @@ def _flatten(root: etree._Element) -> Page:
             if tag in INVISIBLE:
                 walk.skip_subtree()
                 continue
+            gap = gap or tag in _APART
             if tag not in INLINE:
                 block_stack.append(i)
                 states.append(LEAD)
@@ -237,6 +241,7 @@ def _flatten(root: etree._Element) -> Page:
                 paragraph += 1
                 if tag in _HEADINGS:
                     in_heading -= 1
+            gap = gap or tag in _APART
             if block_stack[-1] == i:
                 block_stack.pop()
                 states.pop()
