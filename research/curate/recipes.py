@@ -18,6 +18,8 @@ from research.curate.filters.languages import STOP_WORDS
 from research.curate.filters.lines import BoilerplateLines, Length
 from research.curate.filters.personal_data import RedactPersonalData
 from research.curate.filters.scores import ScoreBetween
+from research.curate.filters.tags import Age, Domain, Tagged
+from research.curate.filters.toxicity import Toxicity
 from research.curate.filters.urls import Address, WordList
 from research.curate.filters.web_rules import C4, FineWebQuality
 from research.curate.quality.step import Quality
@@ -30,6 +32,7 @@ STEPS: dict[str, type[Step]] = {
         Extract, Address, Language, Length, BoilerplateLines, WordList, GopherRepetition,
         GopherQuality, C4,
         FineWebQuality, RedactPersonalData, Quality, ScoreBetween,
+        Toxicity, Age, Domain, Tagged,
     )
 }  # fmt: skip
 
@@ -68,6 +71,9 @@ RECIPES: dict[str, list[Step]] = {
     ],
     # the best tenth by a model of `gristmill quality train`, as in DCLM (Li et al. 2024)
     "quality": [Quality(keep_share=0.1)],
+    # Longpre et al. 2023: what a sweep over age, kind of place and toxicity chooses by; drops none
+    "pretrainers_guide": [Age(), Domain(), Toxicity(max_share=1.0)],
+    "tagged": [Tagged()],
     # Wenzek et al. 2020: the third of lowest perplexity, by a table of `gristmill perplexity`
     "ccnet_head": [ScoreBetween(column="perplexity", keep_share=1 / 3)],
     "indic": [
