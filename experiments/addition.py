@@ -26,8 +26,8 @@ from pathlib import Path
 from research.corpora.document import Corpus, Document, Unit, build_corpus
 from research.errors import GristmillError
 from research.registry.splits import TRAIN, VALIDATION, split_of
+from research.rephrase.synthesis.sums import FORMATS, carries, document, root
 
-FORMATS = ("plain", "reversed", "scratchpad")
 DIGITS = (2, 3, 4, 5)  # of the longer number, at most
 SAMPLES = (125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 HELD_OUT = 1000
@@ -59,21 +59,6 @@ def corpus_name(digits: int, format: str, samples: int) -> str:
                 f"arithmetic_format.{what}: {value!r} is none of {', '.join(map(str, known))}"
             )
     return f"addition{digits}_{format}_{samples}"
-
-
-def carries(a: int, b: int) -> int:
-    """How many columns of a sum carry a one."""
-    count = carry = 0
-    while a or b:
-        carry = (a % 10 + b % 10 + carry) >= 10
-        count += carry
-        a, b = a // 10, b // 10
-    return count
-
-
-def root(a: int, b: int) -> str:
-    """What decides the side of a sum: the same for a+b and b+a."""
-    return f"{min(a, b)}+{max(a, b)}"
 
 
 def side(a: int, b: int) -> str | None:
@@ -121,33 +106,6 @@ def held_out_sums(digits: int, count: int, seed: int) -> list[Sum]:
         if side(a, b) == VALIDATION:
             found[a, b] = None
     return list(found)
-
-
-def document(a: int, b: int, format: str) -> Document:
-    """A sum in one of the FORMATS."""
-    prompt, answer = f"{a}+{b}=", str(a + b)
-    written = answer
-    if format == "reversed":
-        written = answer = answer[::-1]
-    elif format == "scratchpad":
-        written = scratchpad(a, b) + answer
-    return Document(
-        text=prompt + written,
-        id=f"{a}+{b}",
-        source="addition",
-        meta={"prompt": prompt, "answer": answer},
-        roots=(root(a, b),),
-    )
-
-
-def scratchpad(a: int, b: int) -> str:
-    """Digit and carry of every column, the units first, each on a line."""
-    lines, carry = [], 0
-    for place in range(len(str(max(a, b)))):
-        column = a // 10**place % 10 + b // 10**place % 10 + carry
-        carry = column // 10
-        lines.append(f"A->{column % 10},C->{carry}")
-    return "\n" + "\n".join(lines) + ".\n"
 
 
 def build(data_root: Path, digits: int, format: str, samples: int) -> Corpus:

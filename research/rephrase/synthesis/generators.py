@@ -8,9 +8,12 @@ from research import gin_bindings
 from research.errors import GristmillError
 from research.rephrase.synthesis.generator import Generator
 from research.rephrase.synthesis.math_problems import MathTemplates
+from research.rephrase.synthesis.sketches import Sketches
+from research.rephrase.synthesis.sums import Sums
+from research.rephrase.synthesis.untie_knots import UntieKnots
 
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (MathTemplates,)
+    generator.name: generator for generator in (MathTemplates, Sums, UntieKnots, Sketches)
 }
 
 
