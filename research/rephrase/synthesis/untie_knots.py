@@ -127,9 +127,7 @@ class UntieKnots(Generator):
     def _cut(self, text: str, draws: Draws) -> list[str]:
         """A document's beginning in some chunks, which joined are that beginning."""
         pieces, size = [], 0
-        for piece in chunk_prose(
-            text[: min(MAX_DOCUMENT_CHARACTERS, 8 * self.tokens)], PIECE_TOKENS
-        ):
+        for piece in chunk_prose(text[: CHARACTERS_PER_TOKEN * self.tokens], PIECE_TOKENS):
             size += estimate_tokens(piece)
             if pieces and size > self.tokens:
                 break
