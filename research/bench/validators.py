@@ -16,6 +16,8 @@ from research.bench.validators_pairs import CASES
 from research.rephrase.checks.answering import NoFraming, NoRefusal
 from research.rephrase.checks.language import InLanguage, SameLanguage
 from research.rephrase.checks.loops import NoLoops
+from research.rephrase.checks.names import NamesKept
+from research.rephrase.checks.numbers import NumbersKept
 from research.rephrase.checks.overlap import NotCopied, NotInvented
 from research.rephrase.style import Check
 from research.terminal import progress
@@ -28,6 +30,8 @@ CHECKS: tuple[Check, ...] = (
     NoLoops(),
     NotCopied(),
     NotInvented(),
+    NumbersKept(),
+    NamesKept(),
 )
 
 

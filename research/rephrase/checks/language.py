@@ -19,7 +19,7 @@ from research.rephrase.style import Check, Rejection
 LONG = 60  # letters of a sentence that is judged by itself
 STRETCH = 100  # letters of several that are judged together
 _NO_LANGUAGE = re.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\\\[.*?\\\]|https?://\S+|[\d|#*_=<>{}\\]+"
+    r"```.*?(?:```|\Z)|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\\\[.{0,2000}?\\\]|https?://\S+|[\d|#*_=<>{}\\]+"
     r"|[\"“„«»「『][^\"”“«»」』\n]{1,200}[\"”“»«」』]|(?<!\w)['‘‚][^'’‘\n]{1,200}['’‘](?!\w)",
     re.DOTALL,
 )
