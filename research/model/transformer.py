@@ -210,8 +210,8 @@ def abstract_params(config: ModelConfig) -> Params:
 
 def logical_axes(config: ModelConfig) -> Params:
     """The names of every parameter's axes (keys of `sharding.RULES`), in the same tree."""
-    _, ends = _structure(Ends, config)
-    _, block = _structure(Block, config)
+    _, ends = structure(Ends, config)
+    _, block = structure(Block, config)
     axes = _map_variables(lambda variable: variable.get_metadata()["axes"], ends)
     axes["layers"] = _map_variables(
         lambda variable: ("layers", *variable.get_metadata()["axes"]), block
@@ -254,9 +254,9 @@ def hidden_states(
     if remat not in get_args(Remat):
         raise GristmillError(f"remat is one of {', '.join(get_args(Remat))}, not {remat!r}")
     c = config
-    graph, _ = _structure(Block, c)
-    ends = _module(
-        _structure(Ends, c)[0], {name: params[name] for name in params if name != "layers"}
+    graph, _ = structure(Block, c)
+    ends = assemble(
+        structure(Ends, c)[0], {name: params[name] for name in params if name != "layers"}
     )
     dtype = jnp.dtype(c.compute_dtype)
     x_BxLxD = look_up(ends.embedding[...], inputs_BxL, dtype, mesh)
@@ -283,7 +283,7 @@ def hidden_states(
             place = Place(
                 chosen, lambda *qkv: jax.lax.switch(choice, list(kernels.values()), *qkv), mesh
             )
-        return _module(graph, block_params)(x_BxLxD, place), None
+        return assemble(graph, block_params)(x_BxLxD, place), None
 
     if remat != "none" or (mesh is not None and mesh.size > 1):
         layer = jax.checkpoint(layer, policy=REMAT_POLICIES[remat], prevent_cse=False)
@@ -329,11 +329,13 @@ def _on_one_cpu(mesh: Mesh | None) -> bool:
 
 
 @functools.cache
-def _structure(module: type[nnx.Module], config: ModelConfig) -> tuple[nnx.GraphDef, nnx.State]:
+def structure(module: type[nnx.Module], config: ModelConfig) -> tuple[nnx.GraphDef, nnx.State]:
+    """A module without its arrays, and the shapes of these."""
     return nnx.split(nnx.eval_shape(lambda: module(config, nnx.Rngs(params=0))))
 
 
-def _module(graph: nnx.GraphDef, params: Params) -> nnx.Module:
+def assemble(graph: nnx.GraphDef, params: Params) -> nnx.Module:
+    """A module of a structure and its arrays, as they are named in our trees."""
     return nnx.merge(graph, nnx.State(params))
 
 
