@@ -222,8 +222,12 @@ def _length(page: Page, pieces: bytearray) -> int:
         if taken:
             block = page.blocks[k]
             if block not in simple:
-                simple[block] = INLINE.issuperset(page.tags[block + 1 : page.ends[block]])
-            total += 1 + (page.lengths[k] if simple[block] else page.raw[k])
+                inner = page.tags[block + 1 : page.ends[block]]
+                simple[block] = INLINE.issuperset(inner)
+            if simple[block]:
+                total += page.lengths[k] + (page.texts[k][:1] != " ")
+            else:
+                total += 1 + page.raw[k]
     return total
 
 

@@ -254,12 +254,18 @@ def justext(view: View) -> tuple[bytearray, int]:
             start = k
     if start >= 0:
         spans.append((start, len(numbers)))
+    choices = bytearray(len(numbers))  # texts of drop-down lists
+    if "select" in page.tags:
+        for i, tag in enumerate(page.tags):
+            if tag == "select":
+                a, b = page.first[i], page.last[i]
+                choices[a:b] = b"\1" * (b - a)
     kept: list[tuple[int, int]] = []
     kinds: list[str] = []
     lengths: list[int] = []
     for a, b in spans:
         length = linked = 0
-        bad = False
+        bad = bool(choices[a])
         for k in range(a, b):
             if view.pieces[k]:
                 n = page.lengths[k]
