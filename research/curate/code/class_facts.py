@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from research.curate.code.syntax_tree import FUNCTIONS, CannotParse, Tree, parse
+from research.curate.code.syntax_tree import FUNCTIONS, CannotParse, Scope, Tree, lookup, parse
 from research.curate.code.tree_facts import is_abstract, last_name, method_kind, owner_of
 
 # methods in which an attribute may be set for the first time
 DEFINING = ("__init__", "__new__", "setUp", "asyncSetUp", "__post_init__")
 _MAX_DEPTH = 12  # modules that import from modules
+_DYNAMIC = {"globals", "vars", "setattr", "modules", "global_enum", "_convert", "_convert_"}
 _PROPERTIES = {"property", "cached_property", "setter", "getter", "deleter", "overload"}
 
 
@@ -77,6 +78,11 @@ class ClassFacts:
     calls: frozenset[str] = frozenset()
     methods: Mapping[str, Method] = dataclasses.field(default_factory=dict)
 
+    @property
+    def is_metaclass(self) -> bool:
+        """Whether it descends from `type`."""
+        return any("mro" in one.names for one in self.ancestors())
+
     def ancestors(self) -> Iterator[ClassFacts]:
         """Known classes it descends from, the nearest first."""
         seen = {id(self)}
@@ -100,12 +106,15 @@ class ModuleFacts:
     Attributes:
       names: bound at its top, or modules in it.
       complete: whether it has no other names.
+      readable: whether all names that its text binds are known, which those of `import *` from a
+        module written in C are not.
       exported: `__all__`, or all names without an underscore.
       classes: at its top.
     """
 
     names: frozenset[str]
     complete: bool
+    readable: bool
     exported: frozenset[str]
     classes: Mapping[str, ClassFacts]
 
@@ -115,17 +124,19 @@ def classes(tree: Tree) -> dict[ast.ClassDef, ClassFacts]:
     """The facts of every class of a module."""
     found: dict[ast.ClassDef, ClassFacts] = {}
     targets = attribute_targets(tree)
+    outside = _set_on_classes(tree)
     for node in sorted(tree.of(ast.ClassDef), key=lambda node: node.lineno):
         bases = [_base(tree, base, found) for base in node.bases]
         methods = {child.name: child for child in node.body if isinstance(child, FUNCTIONS)}
         setters: dict[str, set[str]] = {}
         for name, attributes in targets.get(node, {}).items():
             for attribute in attributes:
-                setters.setdefault(method_of(tree, attribute).name, set()).add(name)
+                if (method := method_of(tree, attribute)) is not None:
+                    setters.setdefault(method.name, set()).add(name)
         found[node] = ClassFacts(
             bases=tuple(base for base in bases if base is not None),
             complete=None not in bases and not node.keywords,
-            names=frozenset(tree.inner[node].bound),
+            names=frozenset(tree.inner[node].bound) | outside.get(node, set()),
             attributes=frozenset(targets.get(node, ())),
             initialised=frozenset().union(*(setters.get(name, ()) for name in DEFINING)),
             setters={name: frozenset(names) for name, names in setters.items()},
@@ -139,22 +150,51 @@ def classes(tree: Tree) -> dict[ast.ClassDef, ClassFacts]:
 
 @functools.lru_cache(maxsize=2)
 def attribute_targets(tree: Tree) -> dict[ast.ClassDef, dict[str, list[ast.Attribute]]]:
-    """For every class, the places where its methods set `self.NAME`."""
+    """For every class, the places where `self.NAME` is set, or that of a known instance."""
     found: dict[ast.ClassDef, dict[str, list[ast.Attribute]]] = {}
     for node in tree.of(ast.Attribute):
         if node.ctx.__class__ is ast.Store and node.value.__class__ is ast.Name:
-            owner = owner_of(tree, node)
+            owner = owner_of(tree, node) or _class_of(tree, node.value)
             if owner is not None:
                 found.setdefault(owner, {}).setdefault(node.attr, []).append(node)
     return found
 
 
+def _set_on_classes(tree: Tree) -> dict[ast.AST, set[str]]:
+    """Names that `cls.NAME = …` and `CLASS.NAME = …` give to classes."""
+    found: dict[ast.AST, set[str]] = {}
+    for node in tree.of(ast.Attribute):
+        if node.ctx.__class__ is ast.Store and node.value.__class__ is ast.Name:
+            owner = owner_of(tree, node, "classmethod")
+            if owner is None:
+                owner = next(iter(tree.module.bound.get(node.value.id, ())), None)
+            if isinstance(owner, ast.ClassDef):
+                found.setdefault(owner, set()).add(node.attr)
+    return found
+
+
 def method_of(tree: Tree, node: ast.AST) -> Any:
-    """The innermost function (no lambda) around a node."""
-    scope = tree.scope[node]
-    while not scope.is_function:
+    """The innermost function (no lambda) around a node, or None."""
+    scope: Scope | None = tree.scope[node]
+    while scope is not None and not scope.is_function:
         scope = scope.parent
-    return scope.node
+    return scope.node if scope else None
+
+
+def _class_of(tree: Tree, name: ast.Name) -> ast.ClassDef | None:
+    """The class of the module of which a name is an instance: bound once, by `NAME = CLASS(…)`."""
+    home = lookup(tree.scope[name], name.id)
+    targets = home.bound[name.id] if home else ()
+    if len(targets) != 1:
+        return None
+    call = getattr(tree.parent.get(targets[0]), "value", None)
+    if call.__class__ is not ast.Call or call.func.__class__ is not ast.Name:
+        return None
+    where = lookup(home, call.func.id)
+    definitions = where.bound[call.func.id] if where else ()
+    if len(definitions) == 1 and isinstance(definitions[0], ast.ClassDef):
+        return definitions[0]
+    return None
 
 
 def _signature(tree: Tree, method: Any) -> Method:
@@ -241,7 +281,7 @@ def standard_module(name: str) -> ModuleFacts | None:
 
 @functools.cache
 def _source(name: str) -> Path | None:
-    if name.partition(".")[0] not in sys.stdlib_module_names or "test" in name.split("."):
+    if name.partition(".")[0] not in sys.stdlib_module_names:
         return None
     path = Path(sysconfig.get_path("stdlib"), *name.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
@@ -268,25 +308,31 @@ def _standard_module(name: str, depth: int) -> ModuleFacts | None:
     if path.name == "__init__.py":
         names |= {file.stem for file in path.parent.glob("*.py")}
         names |= {folder.name for folder in path.parent.iterdir() if folder.is_dir()}
-    # names that come into being otherwise
-    complete = not ({"globals", "vars", "setattr", "modules"} & {
+    # names that come into being otherwise, such as members of enumerations
+    complete = not _DYNAMIC & {
         getattr(node, "id", getattr(node, "attr", "")) for node in tree.of(ast.Name, ast.Attribute)
-    }) and "__getattr__" not in names  # fmt: skip
+    } and "__getattr__" not in names  # fmt: skip
+    readable = True
     for node in tree.of(ast.ImportFrom):
         if node.names[0].name == "*":
             other = None if node.level else _standard_module(node.module or "", depth + 1)
             names |= other.exported if other else frozenset()
-            complete = complete and other is not None and other.complete
+            readable = readable and other is not None and other.readable
     exported = {name for name in names if not name.startswith("_")}
+    # what a module written in C puts in their place, at the end of the file, is not known
+    replaced = max((node.lineno for node in tree.of(ast.ImportFrom) if node.names[0].name == "*"
+                    and not node.level and _source(node.module or "") is None), default=0)  # fmt: skip
     top = {node.name: facts for node, facts in classes(tree).items()
-           if tree.parent[node] is not None and tree.scope[node] is tree.module}  # fmt: skip
+           if tree.scope[node] is tree.module and node.lineno > replaced}  # fmt: skip
     for alias_name in tree.module.bound:  # classes that are imported to be imported from here
         origin = imported(tree, alias_name)
         if origin and origin[1] and origin[0] != name:
             other = _standard_module(origin[0], depth + 1)
             if other and origin[1] in other.classes:
                 top.setdefault(alias_name, other.classes[origin[1]])
-    facts = ModuleFacts(frozenset(names), complete, frozenset(exported), top)
+    facts = ModuleFacts(
+        frozenset(names), complete and readable, readable, frozenset(exported), top
+    )
     _MODULES[name] = facts
     return facts
 
@@ -303,7 +349,7 @@ def wildcard_names(tree: Tree) -> frozenset[str] | None:
         if (node.module or "").partition(".")[0] not in sys.stdlib_module_names:
             continue
         facts = standard_module(node.module)
-        if facts is None or not facts.complete:
+        if facts is None or not facts.readable:
             return None
         names |= facts.exported
     return names

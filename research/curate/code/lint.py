@@ -13,6 +13,7 @@ import ast
 import dataclasses
 from collections import Counter
 
+from research.curate.code.lint_calls import check_calls
 from research.curate.code.lint_classes import check_classes
 from research.curate.code.lint_design import check_design, is_docstring
 from research.curate.code.lint_flow import check_flow
@@ -76,6 +77,7 @@ def lint(text: str) -> Lint:
         check_classes(tree),
         check_flow(tree),
         check_idioms(tree),
+        check_calls(tree),
     ):
         messages += found
     if switches:

@@ -12,10 +12,13 @@ from research.curate.code.class_facts import (
     Method,
     attribute_targets,
     classes,
+    imported,
     method_of,
+    standard_module,
 )
 from research.curate.code.lint_lines import Message
-from research.curate.code.syntax_tree import FUNCTIONS, Tree
+from research.curate.code.lint_names import DUMMY
+from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree, lookup
 from research.curate.code.tree_facts import (
     handles,
     is_type_checking,
@@ -32,12 +35,14 @@ def check_classes(tree: Tree) -> Iterator[Message]:
     """Messages about classes and the attributes of objects."""
     yield from _protected_access(tree)
     yield from _redefinitions(tree)
+    yield from _module_members(tree)
     for node, facts in classes(tree).items():
         yield from _bases(node)
         yield from _outside_init(tree, node, facts)
-        yield from _first_arguments(tree, node)
+        yield from _first_arguments(tree, node, facts)
         yield from _overriding(tree, node, facts)
         yield from _members(tree, node, facts)
+        yield from _uninitialised(tree, node, facts)
     for node in tree.of(ast.Call):
         if last_name(node.func) == "super" and len(node.args) == 2 and not node.keywords:
             first = node.args[0]
@@ -45,9 +50,7 @@ def check_classes(tree: Tree) -> Iterator[Message]:
             if scope.is_function and scope.parent.node.__class__ is ast.ClassDef and (
                 first.__class__ is ast.Name
                 and first.id == scope.parent.node.name
-                and node.args[1].__class__ is ast.Name
-                and (arguments := [*scope.node.args.posonlyargs, *scope.node.args.args])
-                and arguments[0].arg == node.args[1].id
+                and getattr(node.args[1], "id", "") == "self"
             ):
                 yield "super-with-arguments", node.lineno
 
@@ -60,6 +63,10 @@ def _protected_access(tree: Tree) -> Iterator[Message]:
         if name in _PUBLIC_AFTER_ALL:
             continue
         value = node.value
+        if node.ctx.__class__ is ast.Store:  # pylint looks at the first target of `=` alone
+            above = tree.parent[node]
+            if above.__class__ is not ast.Assign or above.targets[0] is not node:
+                continue
         scope = tree.scope[node]
         owner: Any = None
         while scope is not None and owner is None:
@@ -91,6 +98,8 @@ def _protected_access(tree: Tree) -> Iterator[Message]:
             callee == owner.name and isinstance(value, ast.Name)
         )):  # fmt: skip
             continue
+        if _is_default(tree, node) or _is_new_instance(tree, node, value):
+            continue
         frame = tree.scope[node].frame()
         while frame is not None and frame.node.__class__ is ast.Lambda:
             frame = frame.parent
@@ -99,6 +108,34 @@ def _protected_access(tree: Tree) -> Iterator[Message]:
             continue
         if not _in_annotation(tree, node):
             yield "protected-access", node.lineno
+
+
+def _is_default(tree: Tree, node: ast.AST) -> bool:
+    """Whether a node is the default of an argument of a special method, which counts as in it."""
+    above = tree.parent[node]
+    return (
+        isinstance(above, FUNCTIONS)
+        and above.name in SPECIAL_METHODS
+        and node in (*above.args.defaults, *above.args.kw_defaults)
+    )
+
+
+def _is_new_instance(tree: Tree, node: ast.AST, value: ast.AST) -> bool:
+    """Whether, in a class method, a name stands for an object that the method has just made."""
+    scope = tree.scope[node].frame()
+    if value.__class__ is not ast.Name or not scope.is_function:
+        return False
+    if method_kind(tree, scope.node) != "classmethod":
+        return False
+    first = (*scope.node.args.posonlyargs, *scope.node.args.args)[:1]
+    for target in scope.bound.get(value.id, ()):
+        call = getattr(tree.parent.get(target), "value", None)
+        if call.__class__ is not ast.Call or not first:
+            return False
+        made = call.func.__class__ is ast.Name and call.func.id == first[0].arg
+        if not made and last_name(call.func) != "__new__":
+            return False
+    return value.id in scope.bound
 
 
 def _is_first_argument(tree: Tree, node: ast.AST, name: str) -> bool:
@@ -127,43 +164,71 @@ def _in_annotation(tree: Tree, node: ast.AST) -> bool:
 
 
 def _redefinitions(tree: Tree) -> Iterator[Message]:
-    """Functions and classes defined twice, the first in vain."""
+    """Functions and classes that take the place of what had their name."""
     for scope in tree.scopes:
+        if isinstance(scope.node, ast.Lambda):
+            continue
         for name, nodes in scope.bound.items():
-            if len(nodes) < 2 or name == "_":
+            if len(nodes) < 2 or name.startswith("_") and name.strip("_") == "":
                 continue
-            first = nodes[0]
-            if not isinstance(first, (*FUNCTIONS, ast.ClassDef)):
-                continue
+            first = next((one for one in nodes if not _is_stub(one) and
+                          tree.parent.get(one).__class__ is not ast.AnnAssign), None)  # fmt: skip
             for node in nodes[1:]:
-                if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                if not isinstance(node, (*FUNCTIONS, ast.ClassDef)) or node is first:
                     continue
-                if tree.parent[node] is not tree.parent[first] and (
-                    _branches(tree, first) or _branches(tree, node)
+                if first is None or _is_stub(node) or _exclusive(tree, first, node):
+                    continue
+                if any(isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == name
+                       for one in node.decorator_list):  # fmt: skip
+                    continue
+                if any(last_name(one) == "register" for one in node.decorator_list):
+                    continue
+                holder = tree.parent[node]
+                if DUMMY.match(name) or isinstance(holder, ast.If) and (
+                    last_name(holder.test) == "TYPE_CHECKING"
+                    or any(getattr(inner, "id", "") == name for inner in ast.walk(holder.test))
                 ):
-                    continue
-                if tree.parent[node].__class__ in (ast.If, ast.Try):
-                    continue
-                decorators = [last_name(one) for one in node.decorator_list]
-                if decorators and any(
-                    word in ("setter", "getter", "deleter", "overload", "register", "_")
-                    or word == name or name in ast.unparse(one)
-                    for word, one in zip(decorators, node.decorator_list, strict=True)
-                ):
-                    continue
-                if any(last_name(one) in ("overload", "singledispatch", "singledispatchmethod")
-                       for one in first.decorator_list):  # fmt: skip
                     continue
                 if _used_between(scope, name, first, node):
                     continue
                 yield "function-redefined", node.lineno
 
 
-def _branches(tree: Tree, node: ast.AST) -> bool:
-    return tree.parent[node].__class__ in (ast.If, ast.Try, ast.ExceptHandler)
+def _is_stub(node: ast.AST) -> bool:
+    """Whether it is there for type checkers: typing's `overload`."""
+    return any(last_name(one) == "overload" and not isinstance(one, ast.Call)
+               for one in getattr(node, "decorator_list", ()))  # fmt: skip
 
 
-def _used_between(scope: Any, name: str, first: ast.AST, second: ast.AST) -> bool:
+def _exclusive(tree: Tree, first: ast.AST, second: ast.AST) -> bool:
+    """Whether two nodes stand in branches of which one at most is taken."""
+    branches: dict[ast.AST, str] = {}
+    node: ast.AST | None = first
+    while node is not None:
+        above = tree.parent.get(node)
+        branches[above] = _branch(above, node)
+        node = above
+    node = second
+    while node is not None:
+        above = tree.parent.get(node)
+        if above in branches:
+            return branches[above] != _branch(above, node) and bool(branches[above])
+        node = above
+    return False
+
+
+def _branch(above: Any, node: ast.AST) -> str:
+    if isinstance(above, ast.If):
+        return "else" if node in above.orelse else "if"
+    if isinstance(above, ast.Try):
+        if node in above.handlers:
+            return f"handler {above.handlers.index(node)}"
+        return "try"
+    return ""
+
+
+def _used_between(scope: Scope, name: str, first: ast.AST, second: ast.AST) -> bool:
+    """Whether `del` stands between the two."""
     return any(isinstance(use.ctx, ast.Del) and first.lineno < use.lineno < second.lineno
                for use in scope.used.get(name, ()))  # fmt: skip
 
@@ -190,14 +255,14 @@ def _outside_init(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator
         if name == "__dict__" or name in known:
             continue
         if any(last_name(decorator) == "setter" for target in targets
-               for decorator in method_of(tree, target).decorator_list):  # fmt: skip
+               for decorator in getattr(method_of(tree, target), "decorator_list", ())):  # fmt: skip
             continue
         for target in targets:
             yield "attribute-defined-outside-init", target.lineno
 
 
-def _first_arguments(tree: Tree, owner: ast.ClassDef) -> Iterator[Message]:
-    meta = any(last_name(base) in ("type", "ABCMeta", "EnumMeta") for base in owner.bases)
+def _first_arguments(tree: Tree, owner: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
+    meta = facts.is_metaclass
     for child in owner.body:
         if not isinstance(child, FUNCTIONS):
             continue
@@ -226,7 +291,7 @@ def _first_arguments(tree: Tree, owner: ast.ClassDef) -> Iterator[Message]:
         if kind == "classmethod":
             if first not in ("cls", "mcs") and not first.startswith("_"):
                 yield "bad-classmethod-argument", child.lineno
-        elif first != "self" and not child.decorator_list and not first.startswith("_"):
+        elif first != "self" and not first.startswith("_"):
             yield "no-self-argument", child.lineno
 
 
@@ -242,7 +307,8 @@ def _overriding(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[M
             yield from _signature(method, other, lines[name].lineno)
         if other is not None and _only_delegates(lines[name]) and method == other:
             yield "useless-parent-delegation", lines[name].lineno
-    if ancestors and not any(method.abstract for method in facts.methods.values()):
+    complete = all(one.complete for one in (facts, *ancestors))
+    if ancestors and complete and not any(method.abstract for method in facts.methods.values()):
         defined = set(facts.names)
         for one in ancestors:
             for name, method in one.methods.items():
@@ -292,13 +358,13 @@ def _only_delegates(method: Any) -> bool:
 
 def _members(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
     """Uses of attributes that no class of a wholly known family has."""
-    if node.decorator_list or node.name.lower().endswith("mixin"):
+    if node.decorator_list or facts.is_metaclass or node.name.lower().endswith("mixin"):
         return
     family = [facts, *facts.ancestors()]
     if not all(one.complete for one in family):
         return
     known = _OBJECT.union(*(one.attributes | one.names for one in family))
-    if {"__getattr__", "__getattribute__", "__slots__"} & known - _OBJECT:
+    if {"__getattr__", "__getattribute__"} & (known - _OBJECT):
         return
     for method in node.body:
         if not isinstance(method, FUNCTIONS) or method_kind(tree, method) != "method":
@@ -314,6 +380,51 @@ def _members(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Mess
                 and not _guarded(tree, above)
             ):
                 yield "no-member", above.lineno
+
+
+def _module_members(tree: Tree) -> Iterator[Message]:
+    """Uses of attributes that a module of the standard library does not have."""
+    for statement in tree.of(ast.Import):
+        for alias in statement.names:
+            name = alias.asname or alias.name
+            origin = imported(tree, name)
+            facts = standard_module(origin[0]) if origin else None
+            if facts is None or not facts.complete:
+                continue
+            for scope in tree.scopes:
+                if name not in scope.used or lookup(scope, name) is not tree.module:
+                    continue
+                for use in scope.used[name]:
+                    above = tree.parent[use]
+                    if (
+                        above.__class__ is ast.Attribute
+                        and above.ctx.__class__ is ast.Load
+                        and above.attr not in facts.names
+                        and not above.attr.startswith("__")
+                        and not handles(tree, above, "AttributeError", "ImportError")
+                        and not _guarded(tree, above)
+                    ):
+                        yield "no-member", above.lineno
+
+
+def _uninitialised(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:
+    """`__init__` methods that leave out those of the bases."""
+    own = next((child for child in node.body
+                if isinstance(child, FUNCTIONS) and child.name == "__init__"), None)  # fmt: skip
+    if own is None:
+        return
+    called = {getattr(inner.func.value, "id", getattr(inner.func.value, "attr", "")) or "super"
+              for inner in ast.walk(own)
+              if inner.__class__ is ast.Call and inner.func.__class__ is ast.Attribute
+              and inner.func.attr == "__init__"}  # fmt: skip
+    if "super" in called:
+        return
+    for base, known in zip(node.bases, facts.bases, strict=False):
+        method = known.methods.get("__init__") or known.overridden("__init__")
+        if len(facts.bases) == len(node.bases) and method is not None and not method.abstract and (
+            last_name(base) not in called
+        ):
+            yield "super-init-not-called", own.lineno
 
 
 def _guarded(tree: Tree, node: ast.Attribute) -> bool:

@@ -56,7 +56,8 @@ def check_flow(tree: Tree) -> Iterator[Message]:
 
 def _imports(tree: Tree) -> Iterator[Message]:
     root = tree.root
-    started = min((node.lineno for node in root.body if _is_code(node)), default=0)
+    started = min((node.lineno for number, node in enumerate(root.body) if _is_code(node, number)),
+                  default=0)  # fmt: skip
     seen: dict[tuple[Any, str], int] = {}
     module = tree.module
     statements = sorted([*tree.of(ast.Import), *tree.of(ast.ImportFrom)], key=lambda n: n.lineno)
@@ -85,19 +86,21 @@ def _imports(tree: Tree) -> Iterator[Message]:
                     yield "consider-using-from-import", node.lineno
             if alias.asname == alias.name and "." not in alias.name:
                 yield "useless-import-alias", node.lineno
+            # `first` of a reimport stands right in the body of the function or the module
             full = alias.name if plain else f"{'.' * node.level}{node.module or ''}:{alias.name}"
-            frames = {scope.frame(), module}
-            if any(line != node.lineno for frame in frames
-                   if (line := seen.get((frame, f"{full}|{alias.asname}")))):  # fmt: skip
+            key = f"{full}|{alias.asname}"
+            frame = scope.frame()
+            if any(seen.get((one, key), node.lineno) != node.lineno for one in (frame, module)):
                 yield "reimported", node.lineno
-            seen.setdefault((scope.frame(), f"{full}|{alias.asname}"), node.lineno)
+            if tree.parent[node] is frame.node:
+                seen.setdefault((frame, key), node.lineno)
         names = [alias.name for alias in node.names] if plain else [node.module or ""]
         for name in names:
             if not getattr(node, "level", 0) and name.partition(".")[0] in DEPRECATED:
                 yield "deprecated-module", node.lineno
 
 
-def _is_code(node: ast.stmt) -> bool:
+def _is_code(node: ast.stmt, number: int) -> bool:
     """Whether an import behind it comes too late."""
     if isinstance(node, ast.Assign):
         return not all(
@@ -105,7 +108,7 @@ def _is_code(node: ast.stmt) -> bool:
             for target in node.targets
         )
     if isinstance(node, ast.Expr):
-        return not is_constant(node.value, str) or node.col_offset > 0
+        return number > 0 or not is_constant(node.value, str)  # a docstring is none
     return isinstance(node, (*FUNCTIONS, ast.ClassDef, *LOOPS))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from research.curate.code.lint_lines import Message
-from research.curate.code.syntax_tree import FUNCTIONS, Tree
-from research.curate.code.tree_facts import is_constant, last_name, statement_of
+from research.curate.code.syntax_tree import FUNCTIONS, Tree, lookup
+from research.curate.code.tree_facts import is_constant, last_name
 
 _LITERALS = (ast.List, ast.Dict, ast.Set)
 _LOGGING = frozenset("debug info warning warn error exception critical fatal".split())
@@ -147,9 +147,8 @@ def _call(tree: Tree, call: ast.Call) -> Iterator[Message]:
             yield "subprocess-run-check", call.lineno
     if _is_resource(name, module, word):
         yield from _without_with(tree, call)
-    if word in _LOGGING | {"log"} and module in ("logging", "logger", "log", "_logger", "LOG",
-                                                "LOGGER", "_LOGGER"):  # fmt: skip
-        yield from _logging(tree, call, module, word)
+    if module and (word in _LOGGING or word == "log") and _is_logger(tree, module):
+        yield from _logging(call, word)
     if func.__class__ is ast.Attribute:
         yield from _method(tree, call, func)
     if func.__class__ is ast.Lambda:
@@ -204,9 +203,18 @@ def _without_with(tree: Tree, call: ast.Call) -> Iterator[Message]:
         yield "consider-using-with", call.lineno
 
 
-def _logging(tree: Tree, call: ast.Call, module: str, word: str) -> Iterator[Message]:
-    if module != "logging" or not call.args:
-        return
+def _is_logger(tree: Tree, name: str) -> bool:
+    """Whether a name of the module is `logging` or what `logging.getLogger` gave."""
+    for node in tree.module.bound.get(name, ()):
+        if isinstance(node, ast.alias):
+            return node.name == "logging"
+        value = getattr(tree.parent.get(node), "value", None)
+        if isinstance(value, ast.Call) and last_name(value.func) == "getLogger":
+            return True
+    return False
+
+
+def _logging(call: ast.Call, word: str) -> Iterator[Message]:
     at = 1 if word == "log" else 0
     if len(call.args) <= at:
         return
@@ -226,7 +234,9 @@ _DUNDERS = frozenset(
     "__add__ __sub__ __mul__ __matmul__ __truediv__ __floordiv__ __mod__ __divmod__ __pow__ "
     "__and__ __xor__ __or__ __radd__ __rsub__ __rmul__ __iadd__ __isub__ __imul__ __neg__ __pos__ "
     "__abs__ __invert__ __complex__ __int__ __float__ __round__ __trunc__ __floor__ __ceil__ "
-    "__aiter__ __anext__ __aenter__ __aexit__ __next__ __fspath__ __getattr__ __index__".split()
+    "__aiter__ __anext__ __aenter__ __next__ __fspath__ __getattr__ __get__ __set__ __delete__ "
+    "__length_hint__ __lshift__ __rshift__ __copy__ __deepcopy__ __subclasscheck__ "
+    "__instancecheck__".split()
 )  # fmt: skip
 
 
@@ -244,16 +254,6 @@ def _method(tree: Tree, call: ast.Call, func: ast.Attribute) -> Iterator[Message
         ):  # fmt: skip
             return
         yield "unnecessary-dunder-call", call.lineno
-    if func.attr == "keys" and not call.args:
-        above = tree.parent[call]
-        if (isinstance(above, ast.For | ast.comprehension) and above.iter is call) or (
-            isinstance(above, ast.Compare)
-            and above.comparators[0] is call
-            and isinstance(above.ops[0], ast.In | ast.NotIn)
-        ):
-            yield "consider-iterating-dictionary", call.lineno
-    if func.attr == "join" and False:
-        yield "consider-using-join", call.lineno
 
 
 def _compare(tree: Tree, node: ast.Compare) -> Iterator[Message]:
@@ -263,22 +263,11 @@ def _compare(tree: Tree, node: ast.Compare) -> Iterator[Message]:
             if is_constant(side, (bool, type(None))):
                 yield "singleton-comparison", node.lineno
                 break
-        else:
-            other = next((side for side in (left, right)
-                          if isinstance(side, ast.List | ast.Dict | ast.Tuple)
-                          and not (getattr(side, "elts", None) or getattr(side, "keys", None))),
-                         None)  # fmt: skip
-            if other is not None and isinstance(right, ast.List | ast.Dict | ast.Tuple) and (
-                not isinstance(left, ast.List | ast.Dict | ast.Tuple | ast.Call)
-            ):
-                pass  # needs the type of the other side
     if isinstance(op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         if isinstance(left, ast.Call) and left.func.__class__ is ast.Name and (
             left.func.id == "type" and len(left.args) == 1
         ):
-            if not (isinstance(right, ast.Call) and last_name(right.func) == "type"
-                    and len(right.args) == 1 and False):  # fmt: skip
-                yield "unidiomatic-typecheck", node.lineno
+            yield "unidiomatic-typecheck", node.lineno
     if isinstance(op, ast.Is | ast.IsNot) and (
         is_constant(left, (str, int, float, bytes)) or is_constant(right, (str, int, float, bytes))
     ):
@@ -286,8 +275,6 @@ def _compare(tree: Tree, node: ast.Compare) -> Iterator[Message]:
             yield "literal-comparison", node.lineno
     if len(node.ops) == 1 and _same_name(left, right):
         yield "comparison-with-itself", node.lineno
-    if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Set) and False:
-        yield "use-set-for-membership", node.lineno
 
 
 def _connected(node: ast.BoolOp) -> Iterator[Message]:
@@ -391,8 +378,12 @@ def _loop(tree: Tree, loop: ast.For) -> Iterator[Message]:
         ):
             if _subscripts_only(loop, stop.args[0].id, target.id):
                 yield "consider-using-enumerate", loop.lineno
-    if isinstance(target, ast.Name) and isinstance(iterated, ast.Name | ast.Attribute):
-        pass
+    keyed = target.id if isinstance(target, ast.Name) else ""
+    mapping = iterated.func.value if _is_keys(iterated) else iterated
+    if keyed and isinstance(mapping, ast.Name) and (
+        _is_keys(iterated) or _is_dictionary(tree, mapping)
+    ) and _subscripts_only(loop, mapping.id, keyed):
+        yield "consider-using-dict-items", loop.lineno
     body = loop.body
     if len(body) == 1 and body[0].__class__ is ast.Expr and (
         isinstance(body[0].value, ast.Yield) and body[0].value.value is not None
@@ -401,6 +392,23 @@ def _loop(tree: Tree, loop: ast.For) -> Iterator[Message]:
         yield "use-yield-from", body[0].lineno
     if isinstance(iterated, ast.Set) and iterated.elts:
         yield "use-sequence-for-iteration", loop.lineno
+
+
+def _is_keys(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "keys"
+        and not node.args
+    )
+
+
+def _is_dictionary(tree: Tree, name: ast.Name) -> bool:
+    """Whether a name is bound to literal dictionaries alone."""
+    home = lookup(tree.scope[name], name.id)
+    values = [getattr(tree.parent.get(node), "value", None)
+              for node in home.bound[name.id]] if home else []  # fmt: skip
+    return bool(values) and all(isinstance(value, ast.Dict) for value in values)
 
 
 def _subscripts_only(loop: ast.For, sequence: str, index: str) -> bool:

@@ -24,16 +24,11 @@ _AFTER_PARENTHESES = frozenset(": ) ] } in".split())
 def check_lines(tree: Tree, text: str) -> Iterator[Message]:
     """Messages about the text itself."""
     tokens = tree.tokens
-    for position, indentation, blocks in tokens.logical:
-        if indentation.rpartition("\f")[2] != "    " * blocks:
+    for position, indentation, level in tokens.logical:
+        if indentation.rpartition("\f")[2] != "    " * level:
             yield "bad-indentation", tokens.lines[position]
     if _TRAILING.search(text):
-        line = 1
-        last = 0
-        for match in _TRAILING.finditer(text):
-            line += text.count("\n", last, match.start())
-            last = match.start()
-            yield "trailing-whitespace", line
+        yield from _trailing(tokens, text)
     lines = text.count("\n") + (not text.endswith("\n"))
     if lines > MAX_LINES:
         yield "too-many-lines", 1
@@ -46,6 +41,20 @@ def check_lines(tree: Tree, text: str) -> Iterator[Message]:
     yield from _semicolons(tokens)
     yield from _parentheses(tokens)
     yield from _several_statements(tree)
+
+
+def _trailing(tokens: Tokens, text: str) -> Iterator[Message]:
+    """Whitespace before the ends of lines, but those within a string."""
+    within: set[int] = set()
+    for token, line in zip(tokens.strings, tokens.lines, strict=True):
+        if "\n" in token and token[0] not in "\r\n\\":
+            within.update(range(line, line + token.count("\n")))
+    line, last = 1, 0
+    for match in _TRAILING.finditer(text):
+        line += text.count("\n", last, match.start())
+        last = match.start()
+        if line not in within:
+            yield "trailing-whitespace", line
 
 
 def _semicolons(tokens: Tokens) -> Iterator[Message]:

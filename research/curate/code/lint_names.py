@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from research.curate.code.builtin_names import BUILTINS, MODULE_NAMES
-from research.curate.code.class_facts import classes, wildcard_names
+from research.curate.code.class_facts import classes, standard_module, wildcard_names
 from research.curate.code.lint_lines import Message
 from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree
 from research.curate.code.tree_facts import (
     handles,
+    in_fallback,
     is_abstract,
     is_type_checking,
     last_name,
     method_kind,
+    without_docstring,
 )
 
-_DUMMY = re.compile(r"_+$|(_[a-zA-Z0-9_]*[a-zA-Z0-9]+?$)|dummy|ignored_|unused_")
+DUMMY = re.compile(r"_+$|(_[a-zA-Z0-9_]*[a-zA-Z0-9]+?$)|dummy|ignored_|unused_")
 _IGNORED_ARGUMENT = re.compile(r"_.*|ignored_|unused_")
 _SPECIAL = re.compile(r"__.+__$")
 _BUILTIN_MODULES = {"six.moves", "past.builtins", "future.builtins", "builtins", "io"}
@@ -32,12 +34,14 @@ def check_names(tree: Tree) -> Iterator[Message]:
     exported = _exported(tree)
     yield from _unused_imports(tree, exported)
     yield from _undefined(tree)
+    yield from _missing_names(tree)
     for name in exported or ():
         if name not in tree.module.bound and wildcard_names(tree) is not None:
             yield "undefined-all-variable", 1
     for name, nodes in tree.module.bound.items():
         if name in BUILTINS and name != "__doc__" and not _from_builtins(tree, nodes[0]):
             yield "redefined-builtin", nodes[0].lineno
+    yield from _rebound_arguments(tree)
     for scope in tree.scopes:
         if scope.is_function:
             yield from _hiding(tree, scope)
@@ -77,7 +81,7 @@ def _unused_imports(tree: Tree, exported: list[str] | None) -> Iterator[Message]
                 statement.module == "__future__" or _SPECIAL.match(node.name)
             ):
                 continue
-            if node.asname and _DUMMY.match(node.asname):
+            if node.asname and DUMMY.match(node.asname):
                 continue
             if not is_type_checking(tree, statement):
                 yield "unused-import", statement.lineno
@@ -100,6 +104,18 @@ def _undefined(tree: Tree) -> Iterator[Message]:
         yield "undefined-variable", node.lineno
 
 
+def _missing_names(tree: Tree) -> Iterator[Message]:
+    """Names that a module of the standard library does not have."""
+    for node in tree.of(ast.ImportFrom):
+        facts = standard_module(node.module) if node.module and not node.level else None
+        near = node.level == 1 and not node.module
+        if not near and (facts is None or not facts.complete) or in_fallback(tree, node):
+            continue
+        for alias in node.names:
+            if alias.name != "*" and (near or alias.name not in facts.names):
+                yield "no-name-in-module", node.lineno
+
+
 def _from_builtins(tree: Tree, node: ast.AST) -> bool:
     statement = tree.parent.get(node)
     return isinstance(statement, ast.ImportFrom) and statement.module in _BUILTIN_MODULES
@@ -119,7 +135,7 @@ def _hiding(tree: Tree, scope: Scope) -> Iterator[Message]:
                 continue
             if any(is_type_checking(tree, node) for node in outer[name]):
                 continue
-            pattern = _IGNORED_ARGUMENT if isinstance(first, ast.arg) else _DUMMY
+            pattern = _IGNORED_ARGUMENT if isinstance(first, ast.arg) else DUMMY
             if not pattern.match(name):
                 yield "redefined-outer-name", first.lineno
         elif name in BUILTINS and not _from_builtins(tree, first):
@@ -130,7 +146,7 @@ def _hiding(tree: Tree, scope: Scope) -> Iterator[Message]:
 
 def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
     function: Any = scope.node
-    body = function.body
+    body = without_docstring(function.body)
     if len(body) == 1 and body[0].__class__ is ast.Raise:
         return
     method = method_kind(tree, function)
@@ -149,7 +165,7 @@ def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
             ):
                 yield "unused-argument", first.lineno
             continue
-        if _DUMMY.match(name) or name in tree.annotation_names:
+        if DUMMY.match(name) or name in tree.annotation_names:
             continue
         if targets is None:
             targets = _comprehension_targets(tree, scope)
@@ -159,6 +175,24 @@ def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
             yield "unused-import", first.lineno
         elif not (isinstance(first, FUNCTIONS) and first.decorator_list) and not stub:
             yield "unused-variable", first.lineno
+
+
+def _rebound_arguments(tree: Tree) -> Iterator[Message]:
+    """Arguments that a loop, `with` or `except` binds anew."""
+    for scope in tree.scopes:
+        if not scope.is_function:
+            continue
+        for name, nodes in scope.bound.items():
+            if len(nodes) < 2 or not isinstance(nodes[0], ast.arg) or DUMMY.match(name):
+                continue
+            for node in nodes[1:]:
+                child, above = node, tree.parent.get(node)
+                while isinstance(above, ast.Tuple | ast.List | ast.Starred):
+                    child, above = above, tree.parent.get(above)
+                if isinstance(node, ast.ExceptHandler) or (
+                    isinstance(above, ast.For | ast.AsyncFor) and child is above.target
+                ) or (isinstance(above, ast.withitem) and child is above.optional_vars):
+                    yield "redefined-argument-from-local", node.lineno
 
 
 def _comprehension_targets(tree: Tree, scope: Scope) -> set[str]:
@@ -195,7 +229,22 @@ def _argument_matters(tree: Tree, scope: Scope, name: str, method: str) -> bool:
             return False
     if function.name.startswith("cb_") or function.name.endswith("_cb"):
         return False
-    return not any(last_name(decorator) == "register" for decorator in function.decorator_list)
+    return not any(
+        last_name(decorator) == "register" and _dispatches(tree, decorator)
+        for decorator in function.decorator_list
+    )
+
+
+def _dispatches(tree: Tree, decorator: ast.AST) -> bool:
+    """Whether `NAME.register` is that of a function with functools' `singledispatch`."""
+    attribute = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = getattr(getattr(attribute, "value", None), "id", "")
+    return any(
+        last_name(one) in ("singledispatch", "singledispatchmethod")
+        for scope in tree.scopes
+        for node in scope.bound.get(name, ())
+        for one in getattr(node, "decorator_list", ())
+    )
 
 
 def _overrides(tree: Tree, function: Any, argument: str) -> bool:

@@ -95,6 +95,9 @@ class Tree:
         self.scopes: list[Scope] = []
         self.undefined: list[ast.AST] = []
         self.annotation_names: set[str] = set()
+        for position in tokens.comments:
+            if tokens.strings[position].startswith("# type:"):
+                self.annotation_names.update(_NAME.findall(tokens.strings[position][7:]))
         self._walk()
         self._resolve()
 

@@ -101,10 +101,20 @@ def handles(tree: Tree, node: ast.AST, *errors: str) -> bool:
     return False
 
 
-def owner_of(tree: Tree, attribute: ast.Attribute) -> ast.ClassDef | None:
-    """The class of whose method the first argument is the object of `attribute`, as in `self.x`."""
+def in_fallback(tree: Tree, node: ast.AST) -> bool:
+    """Whether an import may fail: in a `try` for ImportError, or in what is done instead."""
+    if handles(tree, node, "ImportError", "ModuleNotFoundError"):
+        return True
+    above = tree.parent.get(node)
+    return above.__class__ is ast.ExceptHandler and last_name(above.type) in (
+        "ImportError", "ModuleNotFoundError",
+    ) or is_type_checking(tree, node)  # fmt: skip
+
+
+def owner_of(tree: Tree, attribute: ast.Attribute, kind: str = "method") -> ast.ClassDef | None:
+    """The class of whose method (of a kind) the first argument is the object, as in `self.x`."""
     method = method_around(tree, attribute, attribute.value.id)
-    if method is None or method_kind(tree, method) != "method":
+    if method is None or method_kind(tree, method) != kind:
         return None
     return tree.scope[method].node
 
