@@ -5,7 +5,11 @@
 * `generator`       what a generator is; `generators` finds one by its name.
 * `corpus`          makes a corpus of its items, in any number of processes.
 * `draws`           random draws that depend on a key alone.
-* `math_templates`  word problems; `problem` and `exact` prove each of them.
+* `math_problems`   word problems of `math_templates`; `problem` and `exact` prove each of them.
+* `sums`            sums written plainly, reversed, or in columns.
+* `untie_knots`     long packs of documents that have to be put together again.
+* `sketches`        keywords of a passage, then the passage.
+* `variants`        sentences said otherwise, by `english_rules`.
 
 Item i is a function of what is named above, so more items, other workers or an interruption change
 none of those made before:

@@ -11,9 +11,10 @@ from research.rephrase.synthesis.math_problems import MathTemplates
 from research.rephrase.synthesis.sketches import Sketches
 from research.rephrase.synthesis.sums import Sums
 from research.rephrase.synthesis.untie_knots import UntieKnots
+from research.rephrase.synthesis.variants import Variants
 
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (MathTemplates, Sums, UntieKnots, Sketches)
+    generator.name: generator for generator in (MathTemplates, Sums, UntieKnots, Sketches, Variants)
 }
 
 
