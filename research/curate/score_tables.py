@@ -8,8 +8,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from research import artefacts
-from research.corpora.document import NAME, NAMING, Corpus, Quarantined
+from research.corpora.document import NAME, NAMING, Corpus, Document, Quarantined
+from research.curate.collection import work_folder
 from research.curate.word_hashes import string_hashes
 from research.errors import GristmillError
 
 TABLE = "scores.parquet"
 QUARANTINE = "quarantine.jsonl"
 KIND = "scores"
+CHUNK = 512  # documents that are scored between two saves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +198,65 @@ def save(
         }
         artefacts.write_manifest(folder, manifest)
     return ScoreTable.open(root, name)
+
+
+def score_corpus(
+    root: Path,
+    corpus: Corpus,
+    definition: Mapping[str, Any],
+    score: Callable[[Sequence[Document]], Iterable[dict[str, Any] | Quarantined]],
+    progress: Callable[..., Any],
+) -> tuple[pa.Table, list[Quarantined]]:
+    """Scores all documents, chunk by chunk, going on where it was interrupted.
+
+    Args:
+      root: the data root.
+      corpus: whose documents.
+      definition: what decides the scores.
+      score: says of some documents what the table's rows are, all with the same keys.
+      progress: makes a progress bar of `total` documents.
+
+    Raises:
+      GristmillError: nothing could be scored.
+    """
+    work = work_folder(root, definition)
+    rows: list[pa.Table] = []
+    quarantined: list[Quarantined] = []
+    with artefacts.exclusive(work):
+        artefacts.remove_temporaries(work)
+        documents = corpus.documents()
+        with progress(total=corpus.manifest["documents"], desc=corpus.name, unit="doc") as bar:
+            for number in itertools.count():
+                path = work / f"{number:06d}.parquet"
+                chunk = list(itertools.islice(documents, CHUNK))
+                if not chunk:
+                    break
+                if not path.exists():
+                    _score_chunk(path, chunk, score)
+                table = pq.read_table(path)
+                rows += [table.replace_schema_metadata()] if len(table) else []
+                bad = json.loads(table.schema.metadata[b"quarantined"])
+                quarantined += [Quarantined(**item) for item in bad]
+                bar.update(len(chunk))
+        if not rows:
+            shutil.rmtree(work)
+            reasons = Counter(item.reason for item in quarantined).most_common(3)
+            found = ", ".join(f"{count} × {reason}" for reason, count in reasons)
+            raise GristmillError(f"not one document of {corpus.name} could be scored: {found}")
+        shutil.rmtree(work)
+    return pa.concat_tables(rows), quarantined
+
+
+def _score_chunk(
+    path: Path,
+    chunk: Sequence[Document],
+    score: Callable[[Sequence[Document]], Iterable[dict[str, Any] | Quarantined]],
+) -> None:
+    found = list(score(chunk))
+    bad = [dataclasses.asdict(item) for item in found if isinstance(item, Quarantined)]
+    table = pa.Table.from_pylist([row for row in found if isinstance(row, dict)])
+    with artefacts.atomic_file(path) as file:
+        pq.write_table(table.replace_schema_metadata({"quarantined": json.dumps(bad)}), file)
 
 
 @functools.lru_cache(maxsize=4)

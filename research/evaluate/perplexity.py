@@ -11,19 +11,16 @@ learns it.  Columns:
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from research import artefacts
-from research.corpora.document import Corpus
+from research.corpora.document import Corpus, Document
 from research.curate import score_tables
-from research.curate.collection import work_folder
 from research.evaluate.document_losses import DocumentLosses
 from research.terminal import parse_count, progress, table
 
@@ -41,7 +38,7 @@ def perplexity(parser: argparse.ArgumentParser) -> None:
 
 
 def run_perplexity(args: argparse.Namespace) -> None:
-    """Scores a corpus part by part, going on where it was interrupted."""
+    """Scores a corpus, going on where it was interrupted, and prints how its values lie."""
     root = artefacts.data_root()
     score_tables.score_folder(root, args.out)
     corpus = Corpus.open(root, args.corpus)
@@ -59,7 +56,10 @@ def run_perplexity(args: argparse.Namespace) -> None:
     if before := scored is not None:
         found = scored.read()
     else:
-        found = _score(root, corpus, model, definition)
+        found, _ = score_tables.score_corpus(
+            root, corpus, definition, lambda chunk: itertools.starmap(_row, model.of(chunk)),
+            progress,
+        )  # fmt: skip
         command = ["gristmill", "perplexity", str(args.directory), args.corpus, "--out", args.out]
         command += [] if args.step is None else ["--step", str(args.step)]
         command += [] if args.length is None else ["--length", str(args.length)]
@@ -78,34 +78,13 @@ def run_perplexity(args: argparse.Namespace) -> None:
     print(table(("", *(f"{point:g} %" for point in points)), rows))
 
 
-def _score(
-    root: Path, corpus: Corpus, model: DocumentLosses, definition: dict[str, object]
-) -> pa.Table:
-    work = work_folder(root, definition)
-    with artefacts.exclusive(work):
-        artefacts.remove_temporaries(work)
-        with progress(total=corpus.manifest["documents"], desc=corpus.name, unit="doc") as bar:
-            for part in corpus.parts:
-                path = work / part
-                if path.exists():
-                    bar.update(pq.read_metadata(path).num_rows)
-                    continue
-                rows = []
-                for document, nll in model.of(corpus.documents(part)):
-                    size = len(document.text.encode())
-                    rows.append(
-                        {
-                            "id": document.id,
-                            "bits_per_byte": float(nll.sum()) / math.log(2) / size,
-                            "loss": float(nll.mean()),
-                            "perplexity": math.exp(min(float(nll.mean()), 700)),
-                            "tokens": len(nll),
-                            "bytes": size,
-                        }
-                    )
-                    bar.update()
-                with artefacts.atomic_file(path) as file:
-                    pq.write_table(pa.Table.from_pylist(rows), file)
-        found = pa.concat_tables(pq.read_table(work / part) for part in corpus.parts)
-        shutil.rmtree(work)
-    return found
+def _row(document: Document, nll: np.ndarray) -> dict[str, object]:
+    size = len(document.text.encode())
+    return {
+        "id": document.id,
+        "bits_per_byte": float(nll.sum()) / math.log(2) / size,
+        "loss": float(nll.mean()),
+        "perplexity": math.exp(min(float(nll.mean()), 700)),
+        "tokens": len(nll),
+        "bytes": size,
+    }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
+import importlib
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus
-from research.curate.collection import Collection
 from research.curate.quality.examples import gather
-from research.curate.quality.linear import UNKNOWN, Training
+from research.curate.quality.linear import Training
 from research.curate.quality.models import (
     QualityModel,
     check_unmade,
@@ -24,12 +24,16 @@ from research.curate.quality.models import (
     read_manifest,
     save_model,
 )
+from research.curate.quality.ratings import CRITERIA, LEVELS, Rater, rate
+from research.curate.quality.sources import from_corpora, from_ratings, from_scores
 from research.curate.quality.step import Quality
-from research.curate.quality.training import telling_ngrams, train_classifier
+from research.curate.quality.training import telling_ngrams
 from research.curate.runner import curate
-from research.curate.score_tables import ScoreTable
+from research.curate.score_tables import made_before, save, score_corpus
 from research.errors import GristmillError
 from research.terminal import human, parse_count, progress, table
+
+RATERS = {"rules": "research.curate.quality.rules:rate"}
 
 
 def quality(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +53,13 @@ def quality(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--share", type=float, default=0.3, help=(
         "of its documents that count as good, and as many as bad (default: 0.3)"
     ))  # fmt: skip
+    train.add_argument("--ratings", metavar="TABLE", help=(
+        "instead of corpora: a table of gristmill quality rate, whose rater the model imitates"
+    ))  # fmt: skip
     train.add_argument("--seed", type=int, default=0, help=(
         "of the splits and of the order of training (default: 0)"
     ))  # fmt: skip
-    train.add_argument("--bits", type=int, help="2**bits buckets (default: 20)")
+    train.add_argument("--bits", type=int, help="2**bits buckets (default: 20; of ratings 18)")
     train.add_argument("--epochs", type=int, help="over the documents (default: 10)")
     train.add_argument("--rate", type=float, help="of AdaGrad (default: 1.0)")
     train.add_argument("--l2", type=float, help="pull of weights to zero (default: 1e-6)")
@@ -73,6 +80,14 @@ def quality(parser: argparse.ArgumentParser) -> None:
     score.add_argument("--workers", type=parse_count, default=1, help="processes (default: 1)")
     score.set_defaults(run=run_score)
 
+    rating = actions.add_parser("rate", help="a table of ratings by fourteen criteria")
+    rating.add_argument("corpus", metavar="CORPUS")
+    rating.add_argument("--rater", required=True, help=(
+        f"{', '.join(RATERS)}; or MODULE:FUNCTION from a list of documents to a list of Ratings"
+    ))  # fmt: skip
+    rating.add_argument("--out", required=True, metavar="NAME", help="of the table")
+    rating.set_defaults(run=run_rate)
+
     show = actions.add_parser("show", help="what a model was made of, and how good it is")
     show.add_argument("name", metavar="NAME")
     show.set_defaults(run=run_show)
@@ -83,12 +98,19 @@ def run_train(args: argparse.Namespace) -> int:
     root = data_root()
     model_folder(root, args.out)
     training = _training(args)
-    if args.scores:
-        collection, labels, about, levels = _from_scores(root, args)
+    sources = {"--ratings": args.ratings, "--scores": args.scores,
+               "--positive and --negative": args.positive or args.negative}  # fmt: skip
+    if sum(bool(source) for source in sources.values()) != 1:
+        raise GristmillError(f"quality train: give one of {', '.join(sources)}, and no other")
+    if args.ratings:
+        source = from_ratings(root, args.ratings)
+    elif args.scores:
+        source = from_scores(root, args.scores, args.column, args.prefer, args.share)
     else:
-        collection, labels, about, levels = _from_corpora(root, args)
+        source = from_corpora(root, args.positive or [], args.negative or [])
+    collection = source.collection
     definition = {
-        **about,
+        **source.definition,
         "training": dataclasses.asdict(training),
         "max_bytes": args.max_bytes,
         "inputs": collection.inputs,
@@ -98,13 +120,13 @@ def run_train(args: argparse.Namespace) -> int:
         return run_show(argparse.Namespace(name=args.out))
     examples = gather(
         collection,
-        labels,
+        source.labels,
         bits=training.bits,
         seed=training.seed,
         max_bytes=args.max_bytes,
         progress=lambda parts: progress(parts, desc="reading", unit="part"),
     )
-    linear, report = train_classifier(examples, training, levels)
+    linear, report = source.train(examples, training)
     save_model(
         root,
         args.out,
@@ -129,75 +151,14 @@ def _training(args: argparse.Namespace) -> Training:
         low, high = ranges[name]
         if not low <= value <= high:
             raise GristmillError(f"--{name} is {value}; it must be from {low:g} to {high:g}")
-    return Training(seed=args.seed, **given)
-
-
-def _from_corpora(root: Path, args: argparse.Namespace) -> tuple[Collection, Any, dict, list[str]]:
-    """Labels by the corpus a document lies in (DCLM)."""
-    if not args.positive or not args.negative:
-        raise GristmillError(
-            "quality train: name corpora with --positive and with --negative, or a table with "
-            "--scores"
-        )
-    names = {side: [Corpus.open(root, name).name for name in getattr(args, side)]
-             for side in ("positive", "negative")}  # fmt: skip
-    if both := sorted(set(names["positive"]) & set(names["negative"])):
-        raise GristmillError(
-            f"corpus {both[0]} is positive and negative: nothing can be learned from that; name "
-            "two corpora"
-        )
-    collection = Collection(root, [*names["positive"], *names["negative"]])
-    positive = len(names["positive"])
-
-    def labels(corpus: int, ids: pa.Array) -> np.ndarray:
-        return np.full((len(ids), 1), corpus < positive, np.int8)
-
-    levels = [f"--{side} {' '.join(names[side])}" for side in ("negative", "positive")]
-    return collection, labels, {"labels": "corpora", **names}, levels
-
-
-def _from_scores(root: Path, args: argparse.Namespace) -> tuple[Collection, Any, dict, list[str]]:
-    """Labels by another's scores: the best and the worst share (PreSelect)."""
-    if args.positive or args.negative:
-        raise GristmillError("quality train: give --scores or --positive and --negative, not both")
-    if not args.column:
-        raise GristmillError("quality train: name the column of the table with --column")
-    if not 0 < args.share <= 0.5:
-        raise GristmillError(f"--share is {args.share:g}; it must be more than 0, at most 0.5")
-    scores = ScoreTable.open(root, args.scores)
-    values = scores.numbers(args.column)
-    signed = values.values if args.prefer == "high" else -values.values
-    known = np.sort(signed[~np.isnan(signed)])
-    low, high = known[int(args.share * len(known))], known[-1 - int(args.share * len(known))]
-    if not low < high:
-        raise GristmillError(
-            f"column {args.column} of {args.scores}: the best and the worst {args.share:g} of its "
-            "documents have the same value; give a smaller --share"
-        )
-    corpus = scores.manifest["corpus"]
-    collection = Collection(root, [f"{corpus['name']}@{corpus['version']}"])
-    if collection.inputs[0]["fingerprint"] != corpus["fingerprint"]:
-        raise GristmillError(
-            f"{collection.names[0]} was made anew since the table {args.scores}; make that again "
-            "under another name"
-        )
-
-    def labels(number: int, ids: pa.Array) -> np.ndarray:
-        found = values.find(ids) * (1 if args.prefer == "high" else -1)
-        levels = np.where(found >= high, 1, np.where(found <= low, 0, UNKNOWN))
-        return levels.astype(np.int8)[:, None]
-
-    about = {"labels": "scores", "table": args.scores, "column": args.column,
-             "table_fingerprint": scores.manifest["fingerprint"], "prefer": args.prefer,
-             "share": args.share}  # fmt: skip
-    return collection, labels, about, [f"the {side} {args.share:g} of {args.scores}"
-                                       for side in ("worst", "best")]  # fmt: skip
+    return Training(seed=args.seed, **{"bits": 18 if args.ratings else 20, **given})
 
 
 def _command(args: argparse.Namespace) -> str:
     words = ["gristmill", "quality", "train"]
     defaults = {"prefer": "high", "share": 0.3, "seed": 0, "max_bytes": 200_000_000}
-    for name in ("positive", "negative", "scores", "column", "prefer", "share", "seed", "bits",
+    for name in ("positive", "negative", "ratings", "scores", "column", "prefer", "share",
+                 "seed", "bits",
                  "epochs", "rate", "l2", "max_bytes", "out"):  # fmt: skip
         value = getattr(args, name)
         if value is not None and value != defaults.get(name):
@@ -238,6 +199,52 @@ def run_score(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_rate(args: argparse.Namespace) -> int:
+    """Makes a table of ratings."""
+    root = data_root()
+    rater = _find_rater(args.rater)
+    corpus = Corpus.open(root, args.corpus)
+    definition = {"scores": "ratings", "rater": args.rater, "criteria": list(CRITERIA),
+                  "corpus": corpus.manifest["fingerprint"]}  # fmt: skip
+    scored = made_before(root, args.out, definition)
+    if before := scored is not None:
+        found = scored.read()
+    else:
+        found, bad = score_corpus(
+            root, corpus, definition, functools.partial(rate, rater), progress
+        )
+        command = ["gristmill", "quality", "rate", args.corpus, "--rater", args.rater, "--out",
+                   args.out]  # fmt: skip
+        scored = save(root, args.out, found, corpus, definition, quarantined=bad,
+                      command=shlex.join(command), tools=("numpy", "pyarrow"))  # fmt: skip
+    print(f"{args.out} {'made before' if before else 'made'}: {len(found)} documents of "
+          f"{corpus.name} rated by {args.rater}, {scored.manifest['quarantined']} ratings "
+          f"quarantined; fingerprint {scored.manifest['fingerprint'][:16]}")  # fmt: skip
+    rows = [
+        (name, *np.bincount(found[name].to_numpy(), minlength=LEVELS + 1)[1:]) for name in CRITERIA
+    ]
+    print(table(("criterion", *(f"rated {level}" for level in range(1, LEVELS + 1))), rows))
+    domains = Counter(found["domain"].to_pylist()).most_common()
+    print(f"domains: {', '.join(f'{name} {count}' for name, count in domains)}")
+    return 0
+
+
+def _find_rater(name: str) -> Rater:
+    """A rater by its name, or by the module that has it.
+
+    Raises:
+      GristmillError: there is none.
+    """
+    module, _, function = RATERS.get(name, name).partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise GristmillError(
+            f"no rater {name!r} ({error}); there are: {', '.join(RATERS)}, and functions of your "
+            "own as MODULE:FUNCTION"
+        ) from None
+
+
 def run_show(args: argparse.Namespace) -> int:
     """Prints what a model was made of and how good it is."""
     manifest = read_manifest(data_root(), args.name)
@@ -246,17 +253,33 @@ def run_show(args: argparse.Namespace) -> int:
           f"{', '.join(f'{count} {reason}' for reason, count in manifest['examples'].items())}\n"
           )  # fmt: skip
     report = manifest["report"]
-    print(f"on {report['documents']} documents held out, {report['positive']} of them positive "
-          "(each side weighs the same):")  # fmt: skip
-    names = {"auc": "area under the ROC curve", "accuracy": "accuracy at 0.5",
-             "log_loss": "log loss, nats", "ece": "expected calibration error"}  # fmt: skip
-    print(table(("", ""), [(text, f"{report[name]:.4f}") for name, text in names.items()]))
-    print("\nwhat a score comes to:")
-    print(table(("mean score", "positive", "documents"),
-                [(f"{mean:.3f}", f"{share:.3f}", count)
-                 for mean, share, count in report["reliability"]]))  # fmt: skip
-    print("\nmost telling n-grams, as far as their hash can be undone (weight × occurrences):")
+    _show_agreement(report) if "criteria" in report else _show_classifier(report)
+    print(f"\nmost telling n-grams of {manifest['heads'][0]['name']}, as far as their hash can be "
+          "undone (weight × occurrences):")  # fmt: skip
     for side, found in manifest["telling"].items():
         shown = ", ".join(f"{words} ({weight:+g} × {count})" for words, weight, count in found[:15])
         print(f"  {side}: {shown}")
     return 0
+
+
+def _show_classifier(report: Mapping[str, Any]) -> None:
+    print(f"on {report['documents']} documents held out, {report['positive']} of them positive "
+          "(each side weighs the same):")  # fmt: skip
+    names = {"auc": "area under the ROC curve", "accuracy": "accuracy at 0.5",
+             "log_loss": "log loss, nats", "ece": "expected calibration error"}  # fmt: skip
+    print("\n".join(f"  {text}: {report[name]:.4f}" for name, text in names.items()))
+    print("what a score comes to:")
+    rows = [(f"{mean:.3f}", f"{share:.3f}", count) for mean, share, count in report["reliability"]]
+    print(table(("mean score", "positive", "documents"), rows))
+
+
+def _show_agreement(report: Mapping[str, Any]) -> None:
+    print(f"agreement with the rater on {report['documents']} documents held out:")
+    rows = [
+        (name, *(f"{found[key]:.3f}" for key in ("kappa", "equal", "within_one", "commonest")))
+        for name, found in report["criteria"].items()
+    ]
+    header = ("criterion", "weighted kappa", "equal", "within one", "equal if always the commonest")
+    print(table(header, rows))
+    print(f"domain: {report['domain']:.3f} right; always the commonest: "
+          f"{report['commonest_domain']:.3f}")  # fmt: skip

@@ -18,6 +18,7 @@ from research import artefacts
 from research.corpora.document import NAME, NAMING, Document
 from research.curate.quality.examples import Examples, folds, places
 from research.curate.quality.linear import Head, LinearModel
+from research.curate.quality.ratings import DOMAIN_HEAD
 from research.curate.word_hashes import string_hashes
 from research.errors import GristmillError
 
@@ -51,6 +52,13 @@ class QualityModel:
     def heads(self) -> tuple[Head, ...]:
         """What it predicts."""
         return self.linear[0].heads
+
+    @functools.cached_property
+    def domains(self) -> dict[str, int]:
+        """The heads of a student that tell domains, by their names."""
+        names = {head.name: number for number, head in enumerate(self.heads)}
+        return {name.removeprefix(DOMAIN_HEAD): number for name, number in names.items()
+                if name.startswith(DOMAIN_HEAD)}  # fmt: skip
 
     @property
     def fingerprint(self) -> str:

@@ -50,12 +50,14 @@ class Quality(Ranked):
         return super(Quality, known).settle(survey, made)
 
     def measure(self, document: Document) -> tuple[float, dict[str, Any]]:
-        """The score, and whether the model was trained on this text."""
+        """The score; the domain, if the model tells it; whether it was trained on this text."""
         model = load(data_root(), self.model, self.fingerprint)
         head = model.head(self.head)
         values, seen = model.values(document)
         score = float(values[head]) + (1 if model.heads[head].levels > 2 else 0)
         notes: dict[str, Any] = {self.name: round(score, 6)}
+        if domains := model.domains:
+            notes["topic"] = max(domains, key=lambda name: values[domains[name]])
         return score, notes | ({"quality_seen": True} if seen else {})
 
     def refuse(self, score: float) -> Drop | None:

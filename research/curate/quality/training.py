@@ -22,6 +22,7 @@ from research.curate.quality.linear import (
     calibrate,
     fit,
 )
+from research.curate.quality.ratings import DOMAIN_HEAD
 from research.errors import GristmillError
 
 LEAST = 5  # documents of either side, in every fold and in the test
@@ -68,6 +69,56 @@ def train_classifier(
         ),
         "ece": metrics.calibration_error(values, positive, weights),
         "reliability": metrics.reliability(values, positive, weights),
+    }
+    return models, report
+
+
+def train_student(
+    examples: Examples, training: Training, heads: Sequence[Head]
+) -> tuple[list[LinearModel], dict[str, Any]]:
+    """A model that rates as a rater did.
+
+    Args:
+      examples: labelled with a level of every head.
+      training: how.
+      heads: criteria, then one of two levels for every domain.
+
+    Returns:
+      The calibrated model (one for all folds), and how far it agrees with the rater on the test:
+      for every criterion quadratically weighted kappa, the shares of equal levels and of levels
+      at most one apart, and what always saying the commonest level of the training texts gets.
+
+    Raises:
+      GristmillError: too few documents.
+    """
+    held_out = int(examples.test.sum())
+    if held_out < LEAST or len(examples.test) - held_out < 4 * LEAST:
+        raise GristmillError(
+            f"too few rated documents: {len(examples.test)} different ones, {held_out} of them "
+            f"held out; at least {4 * LEAST} and {LEAST} are needed"
+        )
+    models = fit_folds(examples, heads, training, range(1), balanced=False)
+    values, truth = test_values(examples, models), examples.labels[examples.test].astype(int)
+    rated = examples.labels[~examples.test].astype(int)
+    criteria = {}
+    domains = [o for o, head in enumerate(heads) if head.name.startswith(DOMAIN_HEAD)]
+    for o, head in enumerate(heads):
+        if o in domains:
+            continue
+        said = np.clip(np.round(values[:, o]), 0, head.levels - 1).astype(int)
+        commonest = np.bincount(rated[:, o]).argmax()
+        criteria[head.name] = {
+            "kappa": metrics.weighted_kappa(said, truth[:, o], head.levels),
+            "equal": float((said == truth[:, o]).mean()),
+            "within_one": float((abs(said - truth[:, o]) <= 1).mean()),
+            "commonest": float((truth[:, o] == commonest).mean()),
+        }
+    right = truth[:, domains].argmax(1)
+    report = {
+        "documents": held_out,
+        "criteria": criteria,
+        "domain": float((values[:, domains].argmax(1) == right).mean()),
+        "commonest_domain": float((right == rated[:, domains].sum(0).argmax()).mean()),
     }
     return models, report
 
