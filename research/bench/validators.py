@@ -14,6 +14,7 @@ from collections import Counter
 from research.bench.figures import Figure
 from research.bench.validators_pairs import CASES
 from research.rephrase.checks.answering import NoFraming, NoRefusal
+from research.rephrase.checks.answers import AnswerKept
 from research.rephrase.checks.language import InLanguage, SameLanguage
 from research.rephrase.checks.loops import NoLoops
 from research.rephrase.checks.names import NamesKept
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     NotInvented(),
     NumbersKept(),
     NamesKept(),
+    AnswerKept(),
 )
 
 

@@ -11,7 +11,6 @@ mention counts as made up.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections import defaultdict
 from typing import ClassVar
@@ -127,6 +126,6 @@ class _Known:
 
 def _akin(a: str, b: str) -> bool:
     """Whether one is made of the other: Siberia and Siberian."""
-    common = len(os.path.commonprefix((a, b)))
     short, long = sorted((len(a), len(b)))
+    common = next((i for i in range(short) if a[i] != b[i]), short)
     return common >= 4 and common >= short - 2 and long - common <= 4
