@@ -28,6 +28,7 @@ def synthesize(
     workers: int,
     command: str,
     progress: Callable[..., Any],
+    part_bytes: int = 64 << 20,
 ) -> Corpus:
     """Makes the corpus, goes on with it, or finds it made.
 
@@ -41,6 +42,7 @@ def synthesize(
       workers: processes; they change nothing but the time it takes.
       command: recorded, and named in remedies.
       progress: makes a progress bar (`research.terminal.progress`).
+      part_bytes: UTF-8 bytes of text after which a part is closed.
 
     Raises:
       GristmillError: a source is missing, needless or too small, a name is none or taken, or no
@@ -72,6 +74,7 @@ def synthesize(
             definition=definition,
             command=command,
             inputs=inputs,
+            part_bytes=part_bytes,
             progress=lambda made: progress(made, total=items, desc=name, unit="item"),
         )
 
@@ -98,7 +101,8 @@ def check(generator: Generator, name: str, version: str, items: int, source: Cor
     if most is not None and items > most:
         raise GristmillError(
             f"{source.name} is too small: its {documents} documents are enough for {most} items of "
-            f"{generator.name}, not {items}; ask for fewer --items or name a larger --source"
+            f"{generator.name}, not {items}; ask for fewer --items, name a larger --source, or use "
+            f"its documents more often: --gin {generator.name}.times=K"
         )
 
 
