@@ -11,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from research import gin_bindings
+from research.curate.code.generated import GeneratedCode
+from research.curate.code.languages import CodeLanguage
+from research.curate.code.licence_header import LicenceHeader
+from research.curate.code.lint_score import LintScore
+from research.curate.code.parses import Parses
 from research.curate.extraction.step import Extract
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
@@ -33,6 +38,7 @@ STEPS: dict[str, type[Step]] = {
         GopherQuality, C4,
         FineWebQuality, RedactPersonalData, Quality, ScoreBetween,
         Toxicity, Age, Domain, Tagged,
+        CodeLanguage, Parses, GeneratedCode, LintScore, LicenceHeader,
     )
 }  # fmt: skip
 
@@ -76,6 +82,14 @@ RECIPES: dict[str, list[Step]] = {
     "tagged": [Tagged()],
     # Wenzek et al. 2020: the third of lowest perplexity, by a table of `gristmill perplexity`
     "ccnet_head": [ScoreBetween(column="perplexity", keep_share=1 / 3)],
+    # Fujii et al. 2025: what compiles, then pylint's score with the penalty for comments
+    "swallow_code_filter": [
+        CodeLanguage(("python",)),
+        Parses(),
+        GeneratedCode(),
+        LintScore(),
+        LicenceHeader(),
+    ],
     "indic": [
         Language(("hi",), 0.65),
         BoilerplateLines(("hi", "en")),

@@ -96,7 +96,9 @@ class ClassFacts:
 
     def overridden(self, method: str) -> Method | None:
         """The method of an ancestor that one of that name overrides."""
-        return next((one.methods[method] for one in self.ancestors() if method in one.methods), None)
+        return next(
+            (one.methods[method] for one in self.ancestors() if method in one.methods), None
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -330,9 +332,7 @@ def _standard_module(name: str, depth: int) -> ModuleFacts | None:
             other = _standard_module(origin[0], depth + 1)
             if other and origin[1] in other.classes:
                 top.setdefault(alias_name, other.classes[origin[1]])
-    facts = ModuleFacts(
-        frozenset(names), complete and readable, readable, frozenset(exported), top
-    )
+    facts = ModuleFacts(frozenset(names), complete and readable, readable, frozenset(exported), top)
     _MODULES[name] = facts
     return facts
 

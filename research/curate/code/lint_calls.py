@@ -47,7 +47,7 @@ def _arguments(call: ast.Call, wanted: ast.arguments) -> Iterator[Message]:
     for _ in given - by_name if wanted.kwarg is None else ():
         yield "unexpected-keyword-arg", call.lineno
     needed = positional[: len(positional) - len(wanted.defaults)]
-    for name in needed[len(call.args):]:
+    for name in needed[len(call.args) :]:
         if name not in given:
             yield "no-value-for-parameter", call.lineno
     for one, default in zip(wanted.kwonlyargs, wanted.kw_defaults, strict=True):

@@ -47,10 +47,14 @@ def check_classes(tree: Tree) -> Iterator[Message]:
         if last_name(node.func) == "super" and len(node.args) == 2 and not node.keywords:
             first = node.args[0]
             scope = tree.scope[node]
-            if scope.is_function and scope.parent.node.__class__ is ast.ClassDef and (
-                first.__class__ is ast.Name
-                and first.id == scope.parent.node.name
-                and getattr(node.args[1], "id", "") == "self"
+            if (
+                scope.is_function
+                and scope.parent.node.__class__ is ast.ClassDef
+                and (
+                    first.__class__ is ast.Name
+                    and first.id == scope.parent.node.name
+                    and getattr(node.args[1], "id", "") == "self"
+                )
             ):
                 yield "super-with-arguments", node.lineno
 
@@ -82,13 +86,21 @@ def _protected_access(tree: Tree) -> Iterator[Message]:
         if value.__class__ is ast.Call and value.func.__class__ is ast.Name:
             if value.func.id == "super":
                 continue
-            if value.func.id == "type" and len(value.args) == 1 and (
-                value.args[0].__class__ is ast.Name
-                and _is_first_argument(tree, node, value.args[0].id)
+            if (
+                value.func.id == "type"
+                and len(value.args) == 1
+                and (
+                    value.args[0].__class__ is ast.Name
+                    and _is_first_argument(tree, node, value.args[0].id)
+                )
             ):
                 continue
-        if value.__class__ is ast.Attribute and value.attr == "__class__" and (
-            value.value.__class__ is ast.Name and _is_first_argument(tree, node, value.value.id)
+        if (
+            value.__class__ is ast.Attribute
+            and value.attr == "__class__"
+            and (
+                value.value.__class__ is ast.Name and _is_first_argument(tree, node, value.value.id)
+            )
         ):
             continue
         callee = last_name(value) if isinstance(value, ast.Name | ast.Attribute) else ""
@@ -184,9 +196,13 @@ def _redefinitions(tree: Tree) -> Iterator[Message]:
                 if any(last_name(one) == "register" for one in node.decorator_list):
                     continue
                 holder = tree.parent[node]
-                if DUMMY.match(name) or isinstance(holder, ast.If) and (
-                    last_name(holder.test) == "TYPE_CHECKING"
-                    or any(getattr(inner, "id", "") == name for inner in ast.walk(holder.test))
+                if (
+                    DUMMY.match(name)
+                    or isinstance(holder, ast.If)
+                    and (
+                        last_name(holder.test) == "TYPE_CHECKING"
+                        or any(getattr(inner, "id", "") == name for inner in ast.walk(holder.test))
+                    )
                 ):
                     continue
                 if _used_between(scope, name, first, node):
@@ -421,8 +437,11 @@ def _uninitialised(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterato
         return
     for base, known in zip(node.bases, facts.bases, strict=False):
         method = known.methods.get("__init__") or known.overridden("__init__")
-        if len(facts.bases) == len(node.bases) and method is not None and not method.abstract and (
-            last_name(base) not in called
+        if (
+            len(facts.bases) == len(node.bases)
+            and method is not None
+            and not method.abstract
+            and (last_name(base) not in called)
         ):
             yield "super-init-not-called", own.lineno
 

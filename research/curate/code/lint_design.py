@@ -96,7 +96,9 @@ def _lengths(tree: Tree) -> Iterator[Message]:
                 continue
             if kind is ast.If:
                 last = node.orelse
-                weight = split = 1 + bool(last and not (len(last) == 1 and last[0].__class__ is kind))
+                weight = split = 1 + bool(
+                    last and not (len(last) == 1 and last[0].__class__ is kind)
+                )
             elif kind in LOOPS:
                 split = 1 + bool(node.orelse)
             elif kind is ast.Try:

@@ -70,9 +70,14 @@ def _imports(tree: Tree) -> Iterator[Message]:
             yield "wrong-import-position", node.lineno
         plain = isinstance(node, ast.Import)
         near = not plain and node.level == 1 and not node.module  # `from . import x`
-        if not plain and node.level and not near and not (
-            handles(tree, node, "ImportError", "ModuleNotFoundError")
-            or is_type_checking(tree, node)
+        if (
+            not plain
+            and node.level
+            and not near
+            and not (
+                handles(tree, node, "ImportError", "ModuleNotFoundError")
+                or is_type_checking(tree, node)
+            )
         ):
             yield "relative-beyond-top-level", node.lineno
         if plain and len(node.names) > 1:
@@ -129,9 +134,7 @@ def is_elif(tree: Tree, node: ast.If) -> bool:
     """Whether an `if` is written as `elif`."""
     above = tree.parent[node]
     return (
-        above.__class__ is ast.If
-        and above.orelse == [node]
-        and node.col_offset == above.col_offset
+        above.__class__ is ast.If and above.orelse == [node] and node.col_offset == above.col_offset
     )
 
 
@@ -144,8 +147,10 @@ def _handlers(tree: Tree) -> Iterator[Message]:
         else:
             kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             for kind in kinds:
-                if kind.__class__ is ast.Name and kind.id in ("Exception", "BaseException") and (
-                    not raising and kind.id not in tree.module.bound
+                if (
+                    kind.__class__ is ast.Name
+                    and kind.id in ("Exception", "BaseException")
+                    and (not raising and kind.id not in tree.module.bound)
                 ):
                     yield "broad-exception-caught", node.lineno
     for node in tree.of(*dict.fromkeys(TRIES)):
@@ -183,8 +188,10 @@ def _raise(tree: Tree, node: ast.Raise) -> Iterator[Message]:
         return
     if node.exc.__class__ is ast.Name and node.exc.id == above.name:
         return
-    if called and node.exc.func.__class__ is ast.Attribute and (
-        node.exc.func.attr == "with_traceback"
+    if (
+        called
+        and node.exc.func.__class__ is ast.Attribute
+        and (node.exc.func.attr == "with_traceback")
     ):
         return
     if not called and not (plain and name[:1].isupper()):
@@ -318,7 +325,7 @@ def _own_returns(function: Any) -> Iterator[ast.Return]:
 
 def _ends(body: list[Any]) -> bool:
     """Whether some statement of a block always returns or raises, in pylint's sense."""
-    return any(_always_ends(node, body[number + 1:]) for number, node in enumerate(body))
+    return any(_always_ends(node, body[number + 1 :]) for number, node in enumerate(body))
 
 
 def _always_ends(node: Any, after: list[Any]) -> bool:

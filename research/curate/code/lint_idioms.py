@@ -31,8 +31,10 @@ def check_idioms(tree: Tree) -> Iterator[Message]:
     for loop in tree.of(ast.For):
         yield from _loop(tree, loop)
     for node in tree.of(ast.UnaryOp):
-        if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.UnaryOp) and isinstance(
-            node.operand.op, ast.Not
+        if (
+            isinstance(node.op, ast.Not)
+            and isinstance(node.operand, ast.UnaryOp)
+            and isinstance(node.operand.op, ast.Not)
         ):
             yield "unnecessary-negation", node.lineno
     for function in tree.of(*FUNCTIONS):
@@ -45,17 +47,26 @@ def check_idioms(tree: Tree) -> Iterator[Message]:
             ):
                 yield "dangerous-default-value", function.lineno
     for node in tree.of(ast.Assign):
-        if isinstance(node.value, ast.Lambda) and len(node.targets) == 1 and isinstance(
-            node.targets[0], ast.Name
+        if (
+            isinstance(node.value, ast.Lambda)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
         ):
             yield "unnecessary-lambda-assignment", node.lineno
         in_class = tree.scope[node].node.__class__ is ast.ClassDef
-        if node.value.__class__ is ast.Name and not in_class and any(
-            target.__class__ is ast.Name and target.id == node.value.id for target in node.targets
+        if (
+            node.value.__class__ is ast.Name
+            and not in_class
+            and any(
+                target.__class__ is ast.Name and target.id == node.value.id
+                for target in node.targets
+            )
         ):
             yield "self-assigning-variable", node.lineno
-        if isinstance(node.value, ast.Tuple) and len(node.value.elts) == 1 and (
-            node.value.col_offset == node.value.elts[0].col_offset
+        if (
+            isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) == 1
+            and (node.value.col_offset == node.value.elts[0].col_offset)
         ):
             yield "trailing-comma-tuple", node.lineno
     for node in tree.of(ast.JoinedStr):
@@ -69,8 +80,11 @@ def check_idioms(tree: Tree) -> Iterator[Message]:
             yield "duplicate-key", node.lineno
     for node in tree.of(ast.ListComp, ast.SetComp):
         generator = node.generators[0]
-        if len(node.generators) == 1 and not generator.ifs and not generator.is_async and (
-            _same_name(node.elt, generator.target)
+        if (
+            len(node.generators) == 1
+            and not generator.ifs
+            and not generator.is_async
+            and (_same_name(node.elt, generator.target))
         ):
             yield "unnecessary-comprehension", node.lineno
     for node in tree.of(ast.If):
@@ -125,8 +139,10 @@ def _call(tree: Tree, call: ast.Call) -> Iterator[Message]:
         yield "use-list-literal", call.lineno
     elif name in ("all", "any") and len(call.args) == 1 and isinstance(call.args[0], ast.ListComp):
         yield "use-a-generator", call.lineno
-    elif name in ("sum", "max", "min", "list", "tuple") and len(call.args) == 1 and isinstance(
-        call.args[0], ast.ListComp
+    elif (
+        name in ("sum", "max", "min", "list", "tuple")
+        and len(call.args) == 1
+        and isinstance(call.args[0], ast.ListComp)
     ):
         yield "consider-using-generator", call.lineno
     elif name in ("set", "dict") and len(call.args) == 1 and isinstance(call.args[0], ast.ListComp):
@@ -246,7 +262,11 @@ def _method(tree: Tree, call: ast.Call, func: ast.Attribute) -> Iterator[Message
         if isinstance(value, ast.Call) and last_name(value.func) == "super":
             return
         scope = tree.scope[call].frame()
-        if scope.is_function and scope.node.name.startswith("__") and scope.node.name.endswith("__"):
+        if (
+            scope.is_function
+            and scope.node.name.startswith("__")
+            and scope.node.name.endswith("__")
+        ):
             return
         if isinstance(value, ast.Name) and value.id[:1].isupper() or (
             isinstance(value, ast.Name) and value.id in ("object", "type", "dict", "list", "str",
@@ -264,8 +284,10 @@ def _compare(tree: Tree, node: ast.Compare) -> Iterator[Message]:
                 yield "singleton-comparison", node.lineno
                 break
     if isinstance(op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-        if isinstance(left, ast.Call) and left.func.__class__ is ast.Name and (
-            left.func.id == "type" and len(left.args) == 1
+        if (
+            isinstance(left, ast.Call)
+            and left.func.__class__ is ast.Name
+            and (left.func.id == "type" and len(left.args) == 1)
         ):
             yield "unidiomatic-typecheck", node.lineno
     if isinstance(op, ast.Is | ast.IsNot) and (
@@ -366,28 +388,42 @@ def _lambda(tree: Tree, node: ast.Lambda) -> Iterator[Message]:
 
 def _loop(tree: Tree, loop: ast.For) -> Iterator[Message]:
     target, iterated = loop.target, loop.iter
-    if isinstance(iterated, ast.Call) and iterated.func.__class__ is ast.Name and (
-        iterated.func.id == "range"
+    if (
+        isinstance(iterated, ast.Call)
+        and iterated.func.__class__ is ast.Name
+        and (iterated.func.id == "range")
     ):
         stop = iterated.args[-1] if len(iterated.args) in (1, 2) else None
         if len(iterated.args) == 2 and not (is_constant(iterated.args[0], int)
                                             and iterated.args[0].value == 0):  # fmt: skip
             stop = None
-        if isinstance(stop, ast.Call) and last_name(stop.func) == "len" and len(stop.args) == 1 and (
-            isinstance(target, ast.Name) and isinstance(stop.args[0], ast.Name)
+        if (
+            isinstance(stop, ast.Call)
+            and last_name(stop.func) == "len"
+            and len(stop.args) == 1
+            and (isinstance(target, ast.Name) and isinstance(stop.args[0], ast.Name))
         ):
             if _subscripts_only(loop, stop.args[0].id, target.id):
                 yield "consider-using-enumerate", loop.lineno
     keyed = target.id if isinstance(target, ast.Name) else ""
     mapping = iterated.func.value if _is_keys(iterated) else iterated
-    if keyed and isinstance(mapping, ast.Name) and (
-        _is_keys(iterated) or _is_dictionary(tree, mapping)
-    ) and _subscripts_only(loop, mapping.id, keyed):
+    if (
+        keyed
+        and isinstance(mapping, ast.Name)
+        and (_is_keys(iterated) or _is_dictionary(tree, mapping))
+        and _subscripts_only(loop, mapping.id, keyed)
+    ):
         yield "consider-using-dict-items", loop.lineno
     body = loop.body
-    if len(body) == 1 and body[0].__class__ is ast.Expr and (
-        isinstance(body[0].value, ast.Yield) and body[0].value.value is not None
-        and _same_name(body[0].value.value, target) and not loop.orelse
+    if (
+        len(body) == 1
+        and body[0].__class__ is ast.Expr
+        and (
+            isinstance(body[0].value, ast.Yield)
+            and body[0].value.value is not None
+            and _same_name(body[0].value.value, target)
+            and not loop.orelse
+        )
     ):
         yield "use-yield-from", body[0].lineno
     if isinstance(iterated, ast.Set) and iterated.elts:
@@ -415,10 +451,14 @@ def _subscripts_only(loop: ast.For, sequence: str, index: str) -> bool:
     """Whether `sequence[index]` is read in the loop and never assigned to."""
     found = False
     for node in (inner for statement in loop.body for inner in ast.walk(statement)):
-        if node.__class__ is ast.Subscript and node.value.__class__ is ast.Name and (
-            node.value.id == sequence
-            and node.slice.__class__ is ast.Name
-            and node.slice.id == index
+        if (
+            node.__class__ is ast.Subscript
+            and node.value.__class__ is ast.Name
+            and (
+                node.value.id == sequence
+                and node.slice.__class__ is ast.Name
+                and node.slice.id == index
+            )
         ):
             if node.ctx.__class__ is not ast.Load:
                 return False
@@ -436,8 +476,10 @@ def _if(tree: Tree, node: ast.If) -> Iterator[Message]:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target, value = (ast.unparse(statement.targets[0]), ast.unparse(statement.value))
             sides = {ast.unparse(test.left), ast.unparse(test.comparators[0])}
-            if sides == {target, value} and target != value and isinstance(
-                test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE
+            if (
+                sides == {target, value}
+                and target != value
+                and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
             ):
                 above = tree.parent[node]
                 if not (isinstance(above, ast.If) and above.orelse == [node]):
@@ -455,5 +497,3 @@ def _same_name(a: Any, b: Any) -> bool:
     if a.__class__ is ast.Tuple and b.__class__ is ast.Tuple and len(a.elts) == len(b.elts):
         return bool(a.elts) and all(map(_same_name, a.elts, b.elts))
     return False
-
-

@@ -61,8 +61,10 @@ def _semicolons(tokens: Tokens) -> Iterator[Message]:
     strings = tokens.strings
     if ";" in strings:
         for number, token in enumerate(strings):
-            if token == ";" and strings[number + 1 : number + 2] and (
-                strings[number + 1][:1] in "\r\n"
+            if (
+                token == ";"
+                and strings[number + 1 : number + 2]
+                and (strings[number + 1][:1] in "\r\n")
             ):
                 yield "unnecessary-semicolon", tokens.lines[number]
 
@@ -113,8 +115,10 @@ def _several_statements(tree: Tree) -> Iterator[Message]:
                 if node.__class__ is ast.match_case:
                     continue
                 line = node.lineno
-                if line == above and line not in seen and not (
-                    isinstance(node, ast.With) or _is_stub(node)
+                if (
+                    line == above
+                    and line not in seen
+                    and not (isinstance(node, ast.With) or _is_stub(node))
                 ):
                     seen.add(line)
                     yield "multiple-statements", line

@@ -160,8 +160,13 @@ def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
     for name in unused:
         first = scope.bound[name][0]
         if isinstance(first, ast.arg):
-            if not _IGNORED_ARGUMENT.match(name) and not stub and (
-                name not in tree.annotation_names and _argument_matters(tree, scope, name, method)
+            if (
+                not _IGNORED_ARGUMENT.match(name)
+                and not stub
+                and (
+                    name not in tree.annotation_names
+                    and _argument_matters(tree, scope, name, method)
+                )
             ):
                 yield "unused-argument", first.lineno
             continue
@@ -189,9 +194,11 @@ def _rebound_arguments(tree: Tree) -> Iterator[Message]:
                 child, above = node, tree.parent.get(node)
                 while isinstance(above, ast.Tuple | ast.List | ast.Starred):
                     child, above = above, tree.parent.get(above)
-                if isinstance(node, ast.ExceptHandler) or (
-                    isinstance(above, ast.For | ast.AsyncFor) and child is above.target
-                ) or (isinstance(above, ast.withitem) and child is above.optional_vars):
+                if (
+                    isinstance(node, ast.ExceptHandler)
+                    or (isinstance(above, ast.For | ast.AsyncFor) and child is above.target)
+                    or (isinstance(above, ast.withitem) and child is above.optional_vars)
+                ):
                     yield "redefined-argument-from-local", node.lineno
 
 
@@ -215,8 +222,7 @@ def _argument_matters(tree: Tree, scope: Scope, name: str, method: str) -> bool:
         if method != "staticmethod" and arguments and arguments[0].arg == name:
             return False
         if function.name == "__new__" and any(
-            isinstance(node, FUNCTIONS)
-            for node in scope.parent.bound.get("__init__", ())
+            isinstance(node, FUNCTIONS) for node in scope.parent.bound.get("__init__", ())
         ):
             return False
         special = SPECIAL_METHOD.match(function.name)

@@ -166,7 +166,9 @@ class Tree:
         if where == "global":
             scope = self.scopes[0]
         elif where:
-            while scope.parent is not None and (scope.elsewhere.get(name) or name not in scope.bound):
+            while scope.parent is not None and (
+                scope.elsewhere.get(name) or name not in scope.bound
+            ):
                 scope = scope.parent
         scope.bound.setdefault(name, []).append(node)
 
