@@ -15,11 +15,13 @@ from research.bench.figures import Figure
 from research.bench.validators_pairs import CASES
 from research.rephrase.checks.answering import NoFraming, NoRefusal
 from research.rephrase.checks.answers import AnswerKept
+from research.rephrase.checks.execution import BlocksRun, CodeRuns
 from research.rephrase.checks.language import InLanguage, SameLanguage
 from research.rephrase.checks.loops import NoLoops
 from research.rephrase.checks.names import NamesKept
 from research.rephrase.checks.numbers import NumbersKept
 from research.rephrase.checks.overlap import NotCopied, NotInvented
+from research.rephrase.checks.programs import CodeParses, PublicNamesKept
 from research.rephrase.style import Check
 from research.terminal import progress
 
@@ -34,6 +36,10 @@ CHECKS: tuple[Check, ...] = (
     NumbersKept(),
     NamesKept(),
     AnswerKept(),
+    CodeParses(),
+    PublicNamesKept(),
+    CodeRuns(),
+    BlocksRun(),
 )
 
 
