@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from research.bench.validators_pairs import (
     answers,
+    equations,
     language_and_repetition,
     numbers_and_names,
     overlap,
@@ -17,5 +18,6 @@ CASES = (
     *overlap.CASES,
     *numbers_and_names.CASES,
     *answers.CASES,
+    *equations.CASES,
     *programs.CASES,
 )
