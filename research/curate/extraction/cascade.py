@@ -119,5 +119,5 @@ def keep_always(clean: View) -> list[int]:
         k
         for k, kind in enumerate(page.kinds)
         if clean.pieces[k]
-        and (kind == CODE and k in page.languages or kind == FORMULA and page.texts[k][:2] == "$$")
+        and (kind == CODE and k in page.languages or kind == FORMULA and page.texts[k].lstrip()[:2] == "$$")
     ]

@@ -35,8 +35,18 @@ _DISPLAY = re.compile(r"display|block", re.IGNORECASE)
 _STYLE = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _DELIMITERS = ((r"\(", r"\)", False), (r"\[", r"\]", True), ("$$", "$$", True), ("$", "$", False))
+_SIGNS = (
+    "math", "Math", "MATH", "katex", "latex", "LaTeX", "Latex", "mimetex", 'class="tex"', "class='tex'",
+    'class="tex ', 'tex"', "data-tex", "data-formula", "data-equation", "data-expr", "ql-formula",
+    "cht=tx", 'alt="$', "alt='$", "\\begin{", "mwe-", "mjx-",
+)  # fmt: skip
 LOOKED_AT = 300  # elements of a rendered formula, so that nesting costs no more than its size
 LONGEST = 20_000  # characters; a longer formula is none
+
+
+def may_hold_formulas(html: str) -> bool:
+    """Whether a page may hold formulas that are not in its text: a quick look at its source."""
+    return any(sign in html for sign in _SIGNS)
 
 
 def formula_of(element: etree._Element, tag: str, attributes: Mapping[str, str]) -> str | None:

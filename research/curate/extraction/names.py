@@ -28,6 +28,7 @@ _ARTICLE_CLASS = re.compile(
     r"article-?text|articleText|(?:entry|page|text|article|art)-content|article__content|"
     r"article(?:-|__)?body|articleBody|ArticleContent|body-text|article__container"
 )
+_ARTICLE_WORDS = ("post", "article", "ontent", "text", "ody")
 _STORY_ID = re.compile(r"^primary|story-body")
 _STORY_CLASS = re.compile(
     r"^article |post-bodycopy|story-?content|(?:theme|blog|section|single)-content|single-post|"
@@ -58,9 +59,9 @@ _HIDDEN_CLASS = re.compile(
 )
 _CONSENT = re.compile(
     r"cookie[-_]?(?:banner|bar|consent|law|notice|policy|description)|notice[-_]{0,2}cookie|"
-    r"consent[-_]?(?:banner|manager|sdk)|borlabs|cookiebot|cmplz|onetrust|moove[-_]?gdpr",
-    re.IGNORECASE,
+    r"consent[-_]?(?:banner|manager|sdk)|borlabs|cookiebot|cmplz|onetrust|moove[-_]?gdpr"
 )
+_CONSENT_WORDS = ("cookie", "consent", "borlabs", "cmplz", "onetrust", "gdpr")
 _SECTION_ID = re.compile(r"^(?:[Cc]omment(?!ary)|comol|disqus_thread|dsq-comments)")
 _SECTION_CLASS = re.compile(r"^[Cc]omment(?!ary)|(?:article|post)-comments")
 _UNLIKELY = (
@@ -87,7 +88,7 @@ def marks_of(attributes: Mapping[str, str]) -> int:
     id, name = get("id"), get("class")
     marks = 0
     if id:
-        marks = _id_marks(_DIGITS.sub("0", id))
+        marks = _id_marks(id if id.isalpha() else _DIGITS.sub("0", id))
     if name:
         marks |= _class_marks(name) if not marks else _both(marks, _class_marks(name))
     if len(attributes) > (id is not None) + (name is not None):
@@ -180,7 +181,7 @@ def _id_marks(id: str) -> int:
 @functools.lru_cache(1 << 14)
 def _class_marks(name: str) -> int:
     marks = _common_marks(name)
-    if name in ("post", "entry") or _ARTICLE_CLASS.search(name):
+    if name in ("post", "entry") or (_has(name, _ARTICLE_WORDS) and _ARTICLE_CLASS.search(name)):
         marks |= CONTENT[0]
     if name in ("postarea", "art-postcontent", "text", "cell", "story") or _STORY_CLASS.search(name):
         marks |= CONTENT[2]
@@ -210,9 +211,9 @@ def _common_marks(text: str) -> int:
         marks |= TEASER
     if "cookie" in text or "footer" in text or "omment" in text or text.startswith("reply-"):
         marks |= _FIRST_ONLY
-    if _CONSENT.search(text):
-        marks |= CONSENT
     low = text.lower()
+    if _has(low, _CONSENT_WORDS) and _CONSENT.search(low):
+        marks |= CONSENT
     if _has(low, _MAYBE):
         marks |= _MAYBE_ONE
     elif len(low) > 1 and _has(low, _UNLIKELY):

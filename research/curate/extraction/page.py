@@ -14,9 +14,9 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from research.curate.extraction.mathematics import formula_of
+from research.curate.extraction.mathematics import formula_of, may_hold_formulas
 
-DEEPEST = 2000  # elements in each other; libxml2 stops a little above
+DEEPEST = 2000  # elements in each other; libxml2 stops reading at 2,048
 INVISIBLE = {
     "head", "script", "style", "svg", "template", "iframe", "frame", "object", "applet", "link",
     "meta", "param", "source", "track", "base", "math", "title",
@@ -38,9 +38,10 @@ _PARAGRAPH = {
 _APART = {"address", "aside", "body", "button", "fieldset", "figure", "footer", "form", "hgroup",
           "label", "legend", "nav", "noscript", "select", "tbody", "tfoot", "thead"}  # fmt: skip
 _BREAKING = {"br", "hr", "blockquote", "q", "ul", "ol", "dl", "table", "pre", "code"}
-_KEPT_ATTRIBUTES = ("src", "data-src", "data-original", "alt", "start")
 TEXT, CODE, FORMULA, IMAGE, BREAK = range(5)  # kinds of pieces
 LEAD, AFTER_BREAK, TAIL = range(3)  # where a piece stands in its block
+_TELLING = {"id", "class", "style", "role", "aria-hidden", "itemprop"}
+_WHOLE = {"img", "input", "ol"}  # elements of which other attributes are needed
 _NONE: Mapping[str, str] = {}
 
 
@@ -114,17 +115,16 @@ def parse(html: str) -> Page | None:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError:
         root = None
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
-        raise TooDeep
-    return None if root is None else _flatten(root)
+    return None if root is None else _flatten(root, may_hold_formulas(html))
 
 
-def _flatten(root: etree._Element) -> Page:
+def _flatten(root: etree._Element, mathematical: bool) -> Page:
     page = Page()
     tags, attributes, parents = page.tags, page.attributes, page.parents
     ends, first, last, texts = page.ends, page.first, page.last, page.texts
     kinds, blocks, runs, lengths = page.kinds, page.blocks, page.runs, page.lengths
-    linked, paragraphs = page.linked, page.paragraphs
+    linked, paragraphs, owners = page.linked, page.paragraphs, page.owners
+    raws, raw_start, raw_end = page.raw, page.raw_start, page.raw_end
     stack: list[int] = []  # open elements
     block_stack: list[int] = [-1]  # those of them that part text
     states: list[int] = [LEAD]  # of each of these
@@ -155,16 +155,16 @@ def _flatten(root: etree._Element) -> Page:
             length = len(text) if kind in (CODE, FORMULA) else 0
             raw = length + blank
             size += length
-            if gap:
-                texts[-1:] = [texts[-1] + " "] if texts and kinds[-1] == TEXT else texts[-1:]
+            if kind == FORMULA and (gap or (kinds and kinds[-1] == FORMULA)):
+                text = " " + text
             gap = False
         texts.append(text)
         kinds.append(kind)
         blocks.append(block_stack[-1])
         runs.append(states[-1])
-        page.owners.append(stack[-1] if stack else -1)
+        owners.append(stack[-1] if stack else -1)
         lengths.append(length)
-        page.raw.append(raw)
+        raws.append(raw)
         blank = 0
         linked.append(links > 0)
         paragraphs.append(paragraph)
@@ -175,31 +175,38 @@ def _flatten(root: etree._Element) -> Page:
     for event, element in walk:
         tag = element.tag
         if event == "start":
-            items = element.items()
-            attribute = dict(items) if items else _NONE
+            names = element.keys()
+            if not names:
+                attribute = _NONE
+            elif mathematical or tag in _WHOLE:
+                attribute = dict(element.items())
+            else:
+                attribute = {name: element.get(name) for name in names if name in _TELLING} or _NONE
             i = len(tags)
             tags.append(tag)
             attributes.append(attribute)
             parents.append(stack[-1] if stack else -1)
             ends.append(0)
-            page.raw_start.append(size)
-            page.raw_end.append(0)
+            raw_start.append(size)
+            raw_end.append(0)
             first.append(len(texts))
             last.append(0)
             stack.append(i)
             if len(stack) > DEEPEST:
                 raise TooDeep
-            formula = formula_of(element, tag, attribute)
-            if formula is not None:
-                walk.skip_subtree()
-                if formula:
-                    add(formula, FORMULA)
-                continue
+            if mathematical and (attribute or tag == "math"):
+                formula = formula_of(element, tag, attribute)
+                if formula is not None:
+                    walk.skip_subtree()
+                    if formula:
+                        add(formula, FORMULA)
+                    continue
             if tag in INVISIBLE:
                 walk.skip_subtree()
                 continue
-            gap = gap or tag in _APART
-            if tag not in INLINE:
+            if tag in INLINE:
+                gap = gap or tag in _APART
+            else:
                 block_stack.append(i)
                 states.append(LEAD)
             if tag == "a":
@@ -230,11 +237,11 @@ def _flatten(root: etree._Element) -> Page:
         else:
             i = stack.pop()
             if blank and len(texts) > first[i]:
-                page.raw[-1] += blank
+                raws[-1] += blank
                 blank = 0
             ends[i] = len(tags)
             last[i] = len(texts)
-            page.raw_end[i] = size
+            raw_end[i] = size
             if tag == "a":
                 links -= 1
             elif tag in _PARAGRAPH:
