@@ -3,7 +3,7 @@
 - gopher.py: repetition and quality (Gopher); web_rules.py: C4 and FineWeb
 - language.py, urls.py, lines.py: language, addresses and listed words, length and boilerplate
 - personal_data.py: e-mail, IP addresses, telephone numbers, keys
-- toxicity.py, joblib_tables.py: toxicity; tags.py: year and kind of place; scores.py: others' scores
+- toxicity.py, joblib_tables.py: toxicity; tags.py: year, kind of place; scores.py: others' scores
 - words.py, word_rules.py: the words and sentences they count
 - languages.py: what differs by language
 """

@@ -194,7 +194,7 @@ def run_score(args: argparse.Namespace) -> int:
     print(table([f"{point} %" for point in points],
                 [[f"{value:.3f}" for value in np.percentile(scores, points)]]))  # fmt: skip
     if seen:
-        print(f"{seen} of these texts, copies of others, were seen by the model that scored them "
+        print(f"{seen} of these texts were seen by the model that scored them "
               "(quality_seen in their meta): their scores flatter it")  # fmt: skip
     return 0
 
