@@ -19,10 +19,10 @@ smaller rung is read more often: what you get if nothing else is to be had.  *Ma
 equally much of a rung that is cut to the size of the last one, so that all are read equally often:
 what a byte of each rung is worth.  Models read bytes, so that no rung has a vocabulary made for it.
 
-Held out are, for every rung, the text (not the HTML) of pages of sites that no rung trains on, and
-documents of wiki_sample and docs_sample.  Pages of a site fall on one side together: by MinHash at
-0.8 no held-out page is like one that is trained on, where splitting by page leaves nine that are.
-The quality model learns from wiki_sample without its held-out documents.
+Held out are, for every rung, the English text (not the HTML) of pages of sites that no rung trains
+on, and documents of wiki_sample and docs_sample.  Pages of a site fall on one side together: by
+MinHash at 0.8 no held-out page is like one that is trained on, where splitting by page leaves nine
+that are.  The quality model learns from wiki_sample without its held-out documents.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from experiments.repetition import chosen
 from research import artefacts
 from research.cli import build_parser
 from research.corpora.document import Corpus, Document, Unit, build_corpus, corpus_folder
+from research.curate.filters.language import Language
 from research.errors import GristmillError
 from research.input_pipeline.loader import open_caches
 from research.input_pipeline.token_cache import build_caches
@@ -118,7 +119,7 @@ def prepare(settings: Settings) -> None:
     """Makes the corpora of the rungs and the token caches, as far as they are not there."""
     root = artefacts.data_root()
     _by_site(root, PAGES, corpus_of("raw"))
-    _by_site(root, PAGE_TEXT, WEB_TEXT)
+    _by_site(root, PAGE_TEXT, WEB_TEXT, Language(("en",), 0.65))
     _training_half(root, GOOD, POSITIVE)
     workers = ["--workers", str(os.cpu_count() or 1)]
     raw, extracted, filtered, deduplicated, quality = map(corpus_of, RUNGS)
@@ -154,16 +155,18 @@ def _gristmill(words: Sequence[str]) -> None:
         print(said.getvalue())
 
 
-def _by_site(root: Path, name: str, out: str) -> None:
+def _by_site(root: Path, name: str, out: str, wanted: Language | None = None) -> None:
     """A corpus of the same documents, whose root is their site: all of it is held out, or none."""
     source = Corpus.open(root, name)
 
     def read() -> Iterator[Document]:
         for document in source.documents():
-            site = urlsplit(document.meta.get("url", "")).hostname or document.id
-            yield dataclasses.replace(document, roots=(site,))
+            if wanted is None or isinstance(wanted(document), Document):
+                site = urlsplit(document.meta.get("url", "")).hostname or document.id
+                yield dataclasses.replace(document, roots=(site,))
 
-    _derive(root, source, out, {"roots": "sites"}, read)
+    definition = {"roots": "sites", "wanted": wanted and wanted.describe()}
+    _derive(root, source, out, definition, read)
 
 
 def _training(corpus: Corpus) -> Iterator[Document]:
