@@ -21,6 +21,7 @@ from research.curate.code.tree_facts import is_abstract, last_name, method_kind,
 
 # methods in which an attribute may be set for the first time
 DEFINING = ("__init__", "__new__", "setUp", "asyncSetUp", "__post_init__")
+_MAX_ANCESTORS = 64
 _MAX_DEPTH = 12  # modules that import from modules
 _DYNAMIC = {"globals", "vars", "setattr", "modules", "global_enum", "_convert", "_convert_"}
 _PROPERTIES = {"property", "cached_property", "setter", "getter", "deleter", "overload"}
@@ -84,10 +85,10 @@ class ClassFacts:
         return any("mro" in one.names for one in self.ancestors())
 
     def ancestors(self) -> Iterator[ClassFacts]:
-        """Known classes it descends from, the nearest first."""
+        """Known classes it descends from, the nearest first, some dozens at most."""
         seen = {id(self)}
         waiting = list(self.bases)
-        while waiting:
+        while waiting and len(seen) <= _MAX_ANCESTORS:
             facts = waiting.pop(0)
             if id(facts) not in seen:
                 seen.add(id(facts))

@@ -308,7 +308,7 @@ _FIELDS = {
         and field not in ("attr", "id", "arg", "name", "names", "level", "module", "simple",
                           "conversion", "lineno", "kwd_attrs")
     )
-    if kind is not ast.arg  # its annotation belongs to the scope outside
+    if kind not in (ast.arg, ast.MatchSingleton)  # outside the scope; no node
     else ()
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
