@@ -51,10 +51,11 @@ class ToxicityModel:
     shifts: np.ndarray
 
     def score(self, passages: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The chance that each passage is toxic, and the share of its words that are known (stop
-        words are not), float64 [N] each."""
-        found = [[self.rows.get(word, -1) for word in _TOKEN.findall(passage.lower())]
-                 for passage in passages]  # fmt: skip
+        """The chance that each passage is toxic, and the share of its different words that are
+        known (stop words are not), float64 [N] each."""
+        tokens = [_TOKEN.findall(passage.lower()) for passage in passages]
+        different = [max(1, len(set(words))) for words in tokens]
+        found = [[self.rows.get(word, -1) for word in words] for words in tokens]
         sizes = np.fromiter(map(len, found), np.int64, len(found))
         rows = np.fromiter(itertools.chain.from_iterable(found), np.int64, sizes.sum())
         places = np.repeat(np.arange(len(found)), sizes)[rows >= 0]
@@ -67,8 +68,8 @@ class ToxicityModel:
             value = np.bincount(places, tfidf * self.weights[rows, k], len(found))
             value = np.divide(value, norm, out=np.zeros_like(norm), where=norm > 0) + bias
             chances += expit(-(self.slopes[k] * value + self.shifts[k]))
-        known = np.bincount(places, counts, len(found))
-        return chances / len(self.biases), known / np.maximum(sizes, 1)
+        known = np.bincount(places, minlength=len(found)) / np.array(different)
+        return chances / len(self.biases), known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Toxicity(Step):
     version: ClassVar[int] = 1
 
     min_score: float = threshold(0.5, 0, 1, "of a passage to count as toxic, at least")
-    min_known: float = threshold(0.3, 0, 1, "of a passage's words known to be judged, at least")
+    min_known: float = threshold(0.35, 0, 1, "of a passage's different words known, at least")
     max_share: float = threshold(0.1, 0, 1, "of the text's characters in toxic passages, at most")
 
     def __call__(self, document: Document) -> Document | Drop:
