@@ -15,6 +15,7 @@ from research.bench.figures import Figure
 from research.bench.validators_pairs import CASES
 from research.rephrase.checks.answering import NoFraming, NoRefusal
 from research.rephrase.checks.answers import AnswerKept
+from research.rephrase.checks.equations import EquationsHold
 from research.rephrase.checks.execution import BlocksRun, CodeRuns
 from research.rephrase.checks.language import InLanguage, SameLanguage
 from research.rephrase.checks.loops import NoLoops
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     NumbersKept(),
     NamesKept(),
     AnswerKept(),
+    EquationsHold(),
     CodeParses(),
     PublicNamesKept(),
     CodeRuns(),

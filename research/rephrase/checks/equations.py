@@ -1,0 +1,114 @@
+"""Calculations written out in a text, checked one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import ClassVar
+
+from research.rephrase.checks import expressions
+from research.rephrase.style import Check, Rejection
+
+MOST = 500  # calculations of a text that are looked at
+MOST_SIDE = 160  # characters of one side
+_PART = (
+    r"(?:\\[td]?frac\s?\{[^{}]{1,60}\}\s?\{[^{}]{1,60}\}|\\(?:cdot|times|div|left|right|[%$,])"
+    r"|\{,\}|[\d\s.,+\-−*/×÷·^()%$€£]|(?<=\d )x(?= \d))"
+)
+_SIDE_END = re.compile(rf"(?<![\w^_]){_PART}{{1,{MOST_SIDE}}}\Z")
+_SIDE_START = re.compile(rf"{_PART}{{1,{MOST_SIDE}}}(?![\w^_])")
+_SIGN = re.compile(r"(?<![<>!=:])([=≈])(?!=)")
+_OPERATOR = re.compile(r"[+*/×÷·^−-]|\\(?:[td]?frac|cdot|times|div)")
+_CLOCK = re.compile(r"\d:\d\d")
+_MIXED = re.compile(r"(?<![\d.,/])(\d+) (\d+/\d+)(?![\d/])")
+
+
+@dataclasses.dataclass(frozen=True)
+class EquationsHold(Check):
+    """Rewrites whose calculations are right, as far as they are of numbers alone.
+
+    "a = b = c" is two calculations.  A result may be rounded to the digits that it is written with,
+    "≈" to one digit less.  Calculations with letters, units in between, or times of day are left.
+
+    Attributes:
+      wrong: how many may be.
+    """
+
+    name: ClassVar[str] = "equations"
+    version: ClassVar[int] = 1
+
+    wrong: int = 0
+
+    def __call__(self, source: str, rewrite: str) -> Rejection | None:
+        bad = [text for text in _wrong(rewrite) if text not in source]
+        return Rejection("wrong calculation", "; ".join(bad[:3])) if len(bad) > self.wrong else None
+
+
+def _wrong(text: str) -> Iterator[str]:
+    signs = [sign for sign in _SIGN.finditer(text)][:MOST]
+    for number, sign in enumerate(signs):
+        before = signs[number - 1].end() if number else 0
+        after = signs[number + 1].start() if number + 1 < len(signs) else len(text)
+        left = _last_line(text[max(before, sign.start() - MOST_SIDE) : sign.start()])
+        right = text[sign.end() : min(after, sign.end() + MOST_SIDE)].partition("\n")[0]
+        if _CLOCK.search(left) or _CLOCK.search(right):
+            continue
+        a, b = _SIDE_END.search(left), _SIDE_START.match(right)
+        if a and b and not _holds(a[0], b[0], rough=sign[0] == "≈"):
+            yield " ".join(f"{a[0]}{sign[0]}{b[0]}".split())
+
+
+def _last_line(text: str) -> str:
+    return text.rpartition("\n")[2]
+
+
+def _holds(left: str, right: str, rough: bool) -> bool:
+    """Whether two sides are equal; so they are taken to be where one is not understood."""
+    left, right = _trimmed(left), _trimmed(right)
+    if not _OPERATOR.search(left + right) or _OPERATOR.match(left):
+        return True  # "class 3 = 24", "p - 20 = 76"
+    if _OPERATOR.search(right[-1:]):
+        return True
+    a, b = _value(left), _value(right)
+    if a is None or b is None or a == b:
+        return True
+    slack = max(_rounding(left), _rounding(right)) * (10 if rough else 1)
+    percent = Fraction(1, 100) if "%" in right and "%" not in left else 1
+    return abs(a - b) <= slack * percent
+
+
+def _trimmed(side: str) -> str:
+    """Without the punctuation of the sentence around it, such as a bracket that opens or closes."""
+    side = side.strip().strip(".,").strip()
+    open_, close = side.count("("), side.count(")")
+    if open_ > close:
+        side = side.removesuffix("(") if side.endswith("(") else side.removeprefix("(")
+    elif close > open_:
+        side = side.removesuffix(")")
+    return side.strip().strip(",").strip()
+
+
+def _value(side: str) -> Fraction | float | None:
+    if len(side) > MOST_SIDE or not re.search(r"\d", side):
+        return None
+    side = re.sub(r"\\?\$|[€£]", " ", side)
+    side = _MIXED.sub(r"(\1+\2)", side)
+    side = re.sub(r"(?<=\d) x (?=\d)", " * ", side)
+    if re.search(r"\d\s+[\d(]|\)\s*\d|\d,\s|,\d{1,2}(?!\d)", side):
+        return None  # two numbers side by side, or a decimal comma
+    expression = expressions.parse(side)
+    if expression is None:
+        return None
+    try:
+        return expression({})
+    except (ArithmeticError, ValueError, KeyError):
+        return None
+
+
+def _rounding(side: str) -> Fraction:
+    """What rounding may have changed in a side that is one decimal number: a unit of its last digit
+    (some cut where others round); nothing of other sides."""
+    number = re.fullmatch(r"[\s\\$€£(]*\d[\d,]*\.(\d+)[\s%)$.,]*", side)
+    return Fraction(1, 10 ** len(number[1])) if number else Fraction(0)
