@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from research import artefacts
 from research.corpora.document import Document
-from research.curate import score_tables
 from research.curate.quality.ranked import FILLED_IN, Ranked
 from research.curate.steps import Drop, Step, Survey, option, threshold
 from research.errors import GristmillError
@@ -56,6 +55,8 @@ class ScoreBetween(Ranked):
                 f"{self.max_value:g}; nothing lies between them"
             )
         root = artefacts.data_root()
+        from research.curate import score_tables  # slow to import
+
         fingerprint = score_tables.ScoreTable.open(root, self.table).manifest["fingerprint"]
         score_tables.numbers(root, self.table, self.column, fingerprint)
         known = dataclasses.replace(self, fingerprint=fingerprint)
@@ -63,6 +64,8 @@ class ScoreBetween(Ranked):
 
     def measure(self, document: Document) -> tuple[float, dict[str, Any]] | None:
         """The table's value, its sign changed if low ones are best; none for what lies outside."""
+        from research.curate import score_tables
+
         scores = score_tables.numbers(
             artefacts.data_root(), self.table, self.column, self.fingerprint
         )

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from research.artefacts import data_root
 from research.corpora.document import Document
-from research.curate.quality.models import QualityModel, load
 from research.curate.quality.ranked import FILLED_IN, Ranked
 from research.curate.steps import Drop, Step, Survey, option, threshold
 from research.errors import GristmillError
@@ -44,6 +43,8 @@ class Quality(Ranked):
             )
         if self.keep_share < 1 and self.min_score > 0:
             raise GristmillError("quality: bind keep_share or min_score, not both")
+        from research.curate.quality.models import QualityModel  # slow to import
+
         model = QualityModel.open(data_root(), self.model)
         model.head(self.head)
         known = dataclasses.replace(self, fingerprint=model.fingerprint)
@@ -51,6 +52,8 @@ class Quality(Ranked):
 
     def measure(self, document: Document) -> tuple[float, dict[str, Any]]:
         """The score; the domain, if the model tells it; whether it was trained on this text."""
+        from research.curate.quality.models import load
+
         model = load(data_root(), self.model, self.fingerprint)
         head = model.head(self.head)
         values, seen = model.values(document)
