@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "rephrase": ("research.rephrase_commands", "rewrite a corpus by a language model"),
     "synthesize": ("research.synthesize_commands", "make a corpus without a language model"),
+    "solve": ("research.solve_commands", "draw solutions of problems until enough are right"),
     "vocab": ("research.registry.commands", "train, import and list vocabularies"),
     "cache": ("research.input_pipeline.commands", "tokenise the Tasks of a mixture"),
     "mixture": ("research.input_pipeline.commands", "list mixtures; show what a plan would do"),

@@ -103,7 +103,7 @@ def write_solutions(
                     fail_rate=round(item.fail_rate, 4),
                 )
 
-    table = root / "rephrase" / job.id / BOOKS
+    table = root / "rephrase" / artefacts.fingerprint(job.definition)[:32] / BOOKS
     table.parent.mkdir(parents=True, exist_ok=True)
     artefacts.write_json(table, told)
     manifest = source.manifest

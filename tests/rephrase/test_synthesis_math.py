@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-import subprocess
-import sys
 from fractions import Fraction
 
 import pytest
 
+from research import sandbox
 from research.rephrase.synthesis.draws import Draws
 from research.rephrase.synthesis.exact import Wrong, check_equations, run_program
 from research.rephrase.synthesis.math_problems import MathTemplates
@@ -61,10 +60,9 @@ def test_every_item_of_a_template_is_right(name: str) -> None:
 def test_python_prints_what_the_programs_are_said_to_print() -> None:
     documents = list(MathTemplates(style="program").items(3, 0, len(TEMPLATES), None))
     code = "\n".join(document.meta["code"] for document in documents)
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert run.stdout.split() == [document.meta["value"] for document in documents]
+    outcome = sandbox.run(code)
+    assert outcome.ok, outcome.error
+    assert outcome.stdout.split() == [document.meta["value"] for document in documents]
 
 
 @pytest.mark.parametrize(
