@@ -5,9 +5,10 @@
                  └─> what every step dropped and changed, by reason, with examples
 
 - A *step* (steps.py) is a small pure callable with its published thresholds as fields.
-- A *recipe* (recipes.py) is a plain list of steps.
+- A *recipe* (recipes.py) is a plain list of steps, whose thresholds Gin binds.
 - The *runner* (runner.py) applies a recipe to a corpus in several processes, piece by piece, and
-  can be interrupted at any time; documents that cannot be processed are quarantined.
+  can be interrupted at any time; documents that cannot be processed are quarantined.  Apache Beam
+  (beam_runner.py) runs the same pieces, and has the recipe as a transform.
 - The *report* (report.py) counts for every step: in = kept + dropped + quarantined, always checked.
 
     $ gristmill curate wiki_sample --recipe fineweb_rules --out wiki_rules
