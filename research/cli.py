@@ -34,6 +34,7 @@ COMMANDS = {
         "research.curate.quality.commands",
         "train quality models; score corpora by them",
     ),
+    "refine": ("research.curate.edits.commands", "edit programs: compiled, proposed, applied"),
     "rephrase": ("research.rephrase_commands", "rewrite a corpus by a language model"),
     "synthesize": ("research.synthesize_commands", "make a corpus without a language model"),
     "solve": ("research.solve_commands", "draw solutions of problems until enough are right"),

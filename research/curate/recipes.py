@@ -16,6 +16,7 @@ from research.curate.code.languages import CodeLanguage
 from research.curate.code.licence_header import LicenceHeader
 from research.curate.code.lint_score import LintScore
 from research.curate.code.parses import Parses
+from research.curate.edits.step import EditProgram
 from research.curate.extraction.step import Extract
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
@@ -39,6 +40,7 @@ STEPS: dict[str, type[Step]] = {
         FineWebQuality, RedactPersonalData, Quality, ScoreBetween,
         Toxicity, Age, Domain, Tagged,
         CodeLanguage, Parses, GeneratedCode, LintScore, LicenceHeader,
+        EditProgram,
     )
 }  # fmt: skip
 
@@ -82,6 +84,8 @@ RECIPES: dict[str, list[Step]] = {
     "tagged": [Tagged()],
     # Wenzek et al. 2020: the third of lowest perplexity, by a table of `gristmill perplexity`
     "ccnet_head": [ScoreBetween(column="perplexity", keep_share=1 / 3)],
+    # what gristmill refine apply does; bind edit_program.programs
+    "edit_program": [EditProgram()],
     # Fujii et al. 2025: what compiles, then pylint's score with the penalty for comments
     "swallow_code_filter": [
         CodeLanguage(("python",)),

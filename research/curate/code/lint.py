@@ -22,7 +22,7 @@ from research.curate.code.lint_lines import Message, check_lines
 from research.curate.code.lint_messages import SYMBOLS
 from research.curate.code.lint_names import check_names
 from research.curate.code.lint_pragmas import SkipFile, is_off, pragmas
-from research.curate.code.syntax_tree import Tree, parse
+from research.curate.code.syntax_tree import CannotParse, Tree, parse
 
 ERROR_WEIGHT = 5
 BEST = 10.0
@@ -70,16 +70,13 @@ def lint(text: str) -> Lint:
         switches, messages = pragmas(tree, text)
     except SkipFile:
         return Lint(0, (), share)
-    for found in (
-        check_lines(tree, text),
-        check_names(tree),
-        check_design(tree),
-        check_classes(tree),
-        check_flow(tree),
-        check_idioms(tree),
-        check_calls(tree),
-    ):
-        messages += found
+    checks = (check_names, check_design, check_classes, check_flow, check_idioms, check_calls)
+    try:
+        messages += check_lines(tree, text)
+        for check in checks:
+            messages += check(tree)
+    except RecursionError:
+        raise CannotParse("too_deep", "its expressions are too deep for the checks") from None
     if switches:
         messages = [one for one in messages if not is_off(switches, *one)]
     return Lint(statements, tuple(messages), share)

@@ -10,6 +10,7 @@ from research.curate.code.class_facts import (
     DEFINING,
     ClassFacts,
     Method,
+    ModuleFacts,
     attribute_targets,
     classes,
     imported,
@@ -18,12 +19,13 @@ from research.curate.code.class_facts import (
 )
 from research.curate.code.lint_lines import Message
 from research.curate.code.lint_names import DUMMY
-from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree, lookup
+from research.curate.code.syntax_tree import FUNCTIONS, Tree, lookup
 from research.curate.code.tree_facts import (
     handles,
     is_type_checking,
     last_name,
     method_kind,
+    places,
     without_docstring,
 )
 
@@ -185,6 +187,7 @@ def _redefinitions(tree: Tree) -> Iterator[Message]:
                 continue
             first = next((one for one in nodes if not _is_stub(one) and
                           tree.parent.get(one).__class__ is not ast.AnnAssign), None)  # fmt: skip
+            deleted = [use.lineno for use in scope.used.get(name, ()) if isinstance(use.ctx, ast.Del)]
             for node in nodes[1:]:
                 if not isinstance(node, (*FUNCTIONS, ast.ClassDef)) or node is first:
                     continue
@@ -205,7 +208,7 @@ def _redefinitions(tree: Tree) -> Iterator[Message]:
                     )
                 ):
                     continue
-                if _used_between(scope, name, first, node):
+                if any(first.lineno < line < node.lineno for line in deleted):
                     continue
                 yield "function-redefined", node.lineno
 
@@ -222,31 +225,25 @@ def _exclusive(tree: Tree, first: ast.AST, second: ast.AST) -> bool:
     node: ast.AST | None = first
     while node is not None:
         above = tree.parent.get(node)
-        branches[above] = _branch(above, node)
+        branches[above] = _branch(tree, above, node)
         node = above
     node = second
     while node is not None:
         above = tree.parent.get(node)
         if above in branches:
-            return branches[above] != _branch(above, node) and bool(branches[above])
+            return branches[above] != _branch(tree, above, node) and bool(branches[above])
         node = above
     return False
 
 
-def _branch(above: Any, node: ast.AST) -> str:
+def _branch(tree: Tree, above: Any, node: ast.AST) -> str:
     if isinstance(above, ast.If):
-        return "else" if node in above.orelse else "if"
+        field = places(tree)[node][0] if node in places(tree) else ""
+        return "else" if field == "orelse" else "if"
     if isinstance(above, ast.Try):
-        if node in above.handlers:
-            return f"handler {above.handlers.index(node)}"
-        return "try"
+        field, number, _ = places(tree)[node]
+        return f"handler {number}" if field == "handlers" else "try"
     return ""
-
-
-def _used_between(scope: Scope, name: str, first: ast.AST, second: ast.AST) -> bool:
-    """Whether `del` stands between the two."""
-    return any(isinstance(use.ctx, ast.Del) and first.lineno < use.lineno < second.lineno
-               for use in scope.used.get(name, ()))  # fmt: skip
 
 
 def _bases(node: ast.ClassDef) -> Iterator[Message]:
@@ -400,27 +397,29 @@ def _members(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Mess
 
 def _module_members(tree: Tree) -> Iterator[Message]:
     """Uses of attributes that a module of the standard library does not have."""
+    known: dict[str, ModuleFacts | None] = {}
     for statement in tree.of(ast.Import):
         for alias in statement.names:
             name = alias.asname or alias.name
             origin = imported(tree, name)
             facts = standard_module(origin[0]) if origin else None
-            if facts is None or not facts.complete:
+            if facts is not None and facts.complete:
+                known[name] = facts
+    for scope in tree.scopes if known else ():
+        for name in scope.used.keys() & known.keys():
+            if lookup(scope, name) is not tree.module:
                 continue
-            for scope in tree.scopes:
-                if name not in scope.used or lookup(scope, name) is not tree.module:
-                    continue
-                for use in scope.used[name]:
-                    above = tree.parent[use]
-                    if (
-                        above.__class__ is ast.Attribute
-                        and above.ctx.__class__ is ast.Load
-                        and above.attr not in facts.names
-                        and not above.attr.startswith("__")
-                        and not handles(tree, above, "AttributeError", "ImportError")
-                        and not _guarded(tree, above)
-                    ):
-                        yield "no-member", above.lineno
+            for use in scope.used[name]:
+                above = tree.parent[use]
+                if (
+                    above.__class__ is ast.Attribute
+                    and above.ctx.__class__ is ast.Load
+                    and above.attr not in known[name].names
+                    and not above.attr.startswith("__")
+                    and not handles(tree, above, "AttributeError", "ImportError")
+                    and not _guarded(tree, above)
+                ):
+                    yield "no-member", above.lineno
 
 
 def _uninitialised(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator[Message]:

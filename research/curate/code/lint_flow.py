@@ -16,6 +16,7 @@ from research.curate.code.tree_facts import (
     is_constant,
     is_type_checking,
     last_name,
+    places,
     without_docstring,
 )
 
@@ -181,10 +182,10 @@ def _raise(tree: Tree, node: ast.Raise) -> Iterator[Message]:
         yield "notimplemented-raised", node.lineno
     if node.cause is not None:
         return
-    child, above = node, tree.parent[node]
+    above = tree.parent[node]
     while above.__class__ not in (ast.ExceptHandler, *FUNCTIONS, ast.Module, ast.ClassDef):
-        child, above = above, tree.parent[above]
-    if above.__class__ is not ast.ExceptHandler or child not in above.body:
+        above = tree.parent[above]
+    if above.__class__ is not ast.ExceptHandler:
         return
     if node.exc.__class__ is ast.Name and node.exc.id == above.name:
         return
@@ -209,11 +210,10 @@ def _pointless(tree: Tree) -> Iterator[Message]:
     """Statements without effect."""
     for node in tree.of(ast.Expr):
         value, holder = node.value, tree.parent[node]
-        body = _siblings(holder, node)
+        field, at, body = places(tree)[node]
         if is_constant(value, str):
-            at = body.index(node)
             documented = holder.__class__ in (ast.Module, ast.ClassDef, *FUNCTIONS)
-            if not at and documented and body is holder.body:
+            if not at and documented and field == "body":
                 continue
             scope = tree.scope[node].node
             named = scope.__class__ in (ast.Module, ast.ClassDef) or (
@@ -234,7 +234,7 @@ def _pointless(tree: Tree) -> Iterator[Message]:
         else:
             yield "pointless-statement", node.lineno
     for node in tree.of(ast.Pass):
-        if len(_siblings(tree.parent[node], node)) > 1:
+        if len(places(tree)[node][2]) > 1:
             yield "unnecessary-pass", node.lineno
     for node in tree.of(ast.Assert):
         if isinstance(node.test, ast.Tuple) and node.test.elts:
@@ -243,15 +243,8 @@ def _pointless(tree: Tree) -> Iterator[Message]:
             yield "assert-on-string-literal", node.lineno
 
 
-def _siblings(holder: Any, node: ast.AST) -> list[Any]:
-    for field in ("body", "orelse", "finalbody"):
-        found = getattr(holder, field, None)
-        if found.__class__ is list and node in found:
-            return found
-    return [node]
-
-
 def _globals(tree: Tree) -> Iterator[Message]:
+    homes: dict[str, set[Any]] = {}  # in which scopes each name is bound
     for node in tree.of(ast.Global):
         scope = tree.scope[node]
         if scope is tree.module:
@@ -260,14 +253,17 @@ def _globals(tree: Tree) -> Iterator[Message]:
         plain = True
         for name in node.names:
             definitions = tree.module.bound.get(name, ())
-            imported = any(isinstance(one, ast.alias) for one in definitions)
-            here = [one for one in definitions if tree.scope.get(one) is scope]
+            if name not in homes:
+                homes[name] = {tree.scope.get(one) for one in definitions}
+                homes[name] |= {"import"} & {
+                    "import" if isinstance(one, ast.alias) else "" for one in definitions
+                }
+            imported, here = "import" in homes[name], scope in homes[name]
             deleted = any(use.ctx.__class__ is ast.Del for use in scope.used.get(name, ()))
             if not here and not deleted and not imported:
                 plain = False
                 yield "global-variable-not-assigned", node.lineno
-            elif not imported and not any(tree.scope.get(one) is tree.module
-                                          for one in definitions):  # fmt: skip
+            elif not imported and tree.module not in homes[name]:
                 plain = False
                 yield "global-variable-undefined", node.lineno
         if plain:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from research.curate.code.builtin_names import BUILTINS, MODULE_NAMES
 from research.curate.code.class_facts import classes, standard_module, wildcard_names
 from research.curate.code.lint_lines import Message
-from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree
+from research.curate.code.syntax_tree import FUNCTIONS, Scope, Tree, lookup
 from research.curate.code.tree_facts import (
     handles,
     in_fallback,
@@ -121,9 +123,16 @@ def _from_builtins(tree: Tree, node: ast.AST) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module in _BUILTIN_MODULES
 
 
+@functools.lru_cache(maxsize=2)
+def _type_checking_names(tree: Tree) -> set[str]:
+    """Names of the module that are bound below `if TYPE_CHECKING:`."""
+    return {name for name, nodes in tree.module.bound.items()
+            if any(is_type_checking(tree, node) for node in nodes)}  # fmt: skip
+
+
 def _hiding(tree: Tree, scope: Scope) -> Iterator[Message]:
     """Names of a function that hide those of the module or builtins."""
-    outer = tree.module.bound
+    outer, guarded = tree.module.bound, _type_checking_names(tree)
     for name, nodes in scope.bound.items():
         first = nodes[0]
         if name in outer:
@@ -133,7 +142,7 @@ def _hiding(tree: Tree, scope: Scope) -> Iterator[Message]:
             statement = tree.parent.get(definition)
             if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
                 continue
-            if any(is_type_checking(tree, node) for node in outer[name]):
+            if name in guarded:
                 continue
             pattern = _IGNORED_ARGUMENT if isinstance(first, ast.arg) else DUMMY
             if not pattern.match(name):
@@ -156,7 +165,6 @@ def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
     if not unused:
         return
     stub = any(last_name(decorator) == "overload" for decorator in function.decorator_list)
-    targets: set[str] | None = None
     for name in unused:
         first = scope.bound[name][0]
         if isinstance(first, ast.arg):
@@ -172,9 +180,7 @@ def _unused_locals(tree: Tree, scope: Scope) -> Iterator[Message]:
             continue
         if DUMMY.match(name) or name in tree.annotation_names:
             continue
-        if targets is None:
-            targets = _comprehension_targets(tree, scope)
-        if name in targets:
+        if name in _comprehension_targets(tree)[scope]:
             continue
         if isinstance(first, ast.alias):
             yield "unused-import", first.lineno
@@ -202,16 +208,15 @@ def _rebound_arguments(tree: Tree) -> Iterator[Message]:
                     yield "redefined-argument-from-local", node.lineno
 
 
-def _comprehension_targets(tree: Tree, scope: Scope) -> set[str]:
-    """Names bound by the comprehensions in a function."""
-    found: set[str] = set()
+@functools.lru_cache(maxsize=2)
+def _comprehension_targets(tree: Tree) -> dict[Scope, set[str]]:
+    """For every scope, the names bound by the comprehensions somewhere in it."""
+    found: dict[Scope, set[str]] = defaultdict(set)
     for inner in tree.scopes:
-        if inner.frame() is not inner:
-            above: Scope | None = inner
-            while above is not None and above is not scope:
-                above = above.parent
-            if above is scope:
-                found.update(inner.bound)
+        above = inner.parent if inner.frame() is not inner else None
+        while above is not None:
+            found[above].update(inner.bound)
+            above = above.parent
     return found
 
 
@@ -245,11 +250,10 @@ def _dispatches(tree: Tree, decorator: ast.AST) -> bool:
     """Whether `NAME.register` is that of a function with functools' `singledispatch`."""
     attribute = decorator.func if isinstance(decorator, ast.Call) else decorator
     name = getattr(getattr(attribute, "value", None), "id", "")
-    return any(
+    home = lookup(tree.scope[decorator], name)
+    return home is not None and any(
         last_name(one) in ("singledispatch", "singledispatchmethod")
-        for scope in tree.scopes
-        for node in scope.bound.get(name, ())
-        for one in getattr(node, "decorator_list", ())
+        for one in getattr(home.bound[name][0], "decorator_list", ())
     )
 
 

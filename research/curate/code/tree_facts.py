@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,13 +87,25 @@ def is_type_checking(tree: Tree, node: ast.AST) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=2)
+def places(tree: Tree) -> dict[ast.AST, tuple[str, int, list[Any]]]:
+    """For every statement and handler: the field of its parent, its place there, and the field."""
+    return {
+        child: (field, number, found)
+        for block in blocks(tree)
+        for field in ("body", "orelse", "finalbody", "handlers")
+        for found in [getattr(block, field, [])]
+        for number, child in enumerate(found)
+    }
+
+
 def handles(tree: Tree, node: ast.AST, *errors: str) -> bool:
     """Whether a node stands in a `try` that catches one of some exceptions, or all."""
     if not any(tree.nodes[kind] for kind in TRIES):
         return False
     inner, above = node, tree.parent.get(node)
     while above is not None:
-        if above.__class__ in TRIES and inner in above.body:
+        if above.__class__ in TRIES and places(tree)[inner][0] == "body":
             for handler in above.handlers:
                 kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
                 if handler.type is None or any(last_name(kind) in errors for kind in kinds):

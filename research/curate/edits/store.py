@@ -1,0 +1,117 @@
+"""Programs on disk: JSON lines of a document's id and its program, looked up by id."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from research import artefacts
+from research.errors import GristmillError
+
+
+def write_programs(path: Path, entries: Iterable[dict[str, Any]]) -> int:
+    """Writes entries with at least `id` and `program`; returns how many."""
+    count = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with artefacts.atomic_file(path, "w") as file:
+        for entry in entries:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+class Programs:
+    """The programs of a file.  Memory holds 16 bytes for each, not the programs."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the ids.
+
+        Raises:
+          GristmillError: no such file, a line that is no entry, or an id named twice.
+        """
+        self.path = path
+        hashes, offsets = [], []
+        offset = 0
+        try:
+            with open(path, "rb") as file:
+                for number, line in enumerate(file, 1):
+                    if line.strip():
+                        hashes.append(_hash(_entry(path, number, line)["id"]))
+                        offsets.append(offset)
+                    offset += len(line)
+        except OSError as error:
+            raise GristmillError(f"{path}: cannot be read ({error.strerror})") from None
+        keys = np.array(hashes, np.uint64)
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._offsets = keys[order], np.array(offsets, np.int64)[order]
+        if (self._keys[1:] == self._keys[:-1]).any():
+            raise GristmillError(f"{path}: two programs for one id; keep one")
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def get(self, id: str) -> str | None:
+        """The text of a document's program."""
+        key = np.uint64(_hash(id))
+        at = int(np.searchsorted(self._keys, key))
+        if at == len(self._keys) or self._keys[at] != key:
+            return None
+        with open(self.path, "rb") as file:
+            file.seek(int(self._offsets[at]))
+            entry = json.loads(file.readline())
+        return entry["program"] if entry["id"] == id else None
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """All entries, in the order of the file."""
+        with open(self.path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _entry(self.path, number, line)
+
+
+def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+        if isinstance(entry["id"], str) and isinstance(entry["program"], str):
+            return entry
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise GristmillError(
+        f'{path}, line {number}: no program; a line is {{"id": "…", "program": "…"}}'
+    )
+
+
+def _hash(id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
+
+
+@functools.lru_cache(maxsize=2)
+def open_programs(path: str, fingerprint: str) -> Programs:
+    """The programs of a file whose hash is known.
+
+    Raises:
+      GristmillError: the file is not what it was.
+    """
+    if fingerprint_of(path) != fingerprint:
+        raise GristmillError(
+            f"{path} has changed since this recipe was made; give it another name, or the corpus"
+        )
+    return Programs(Path(path))
+
+
+def fingerprint_of(path: str) -> str:
+    """SHA-256 (hex) of a file of programs.
+
+    Raises:
+      GristmillError: it cannot be read.
+    """
+    try:
+        return artefacts.sha256_file(path)
+    except OSError as error:
+        raise GristmillError(f"programs {path}: cannot be read ({error.strerror})") from None
