@@ -74,9 +74,19 @@ def _holds(left: str, right: str, rough: bool) -> bool:
     a, b = _value(left), _value(right)
     if a is None or b is None or a == b:
         return True
-    slack = max(_rounding(left), _rounding(right)) * (10 if rough else 1)
-    percent = Fraction(1, 100) if "%" in right and "%" not in left else 1
-    return abs(a - b) <= slack * percent
+    return any(
+        _rounded(exact, short, side, 10 if rough else 1)
+        for exact, short, side in ((a, b, right), (b, a, left))
+    )
+
+
+def _rounded(exact: Fraction | float, short: Fraction | float, side: str, times: int) -> bool:
+    """Whether a side that is one decimal number is the exact value, rounded or cut."""
+    number = re.fullmatch(r"[\s\\$€£(]*\d[\d,]*(?:\.(\d+))?([\s\\%)$.,]*)", side)
+    if not number or (number[1] is None and times == 1 and "%" not in number[2]):
+        return False
+    unit = Fraction(times, 10 ** len(number[1] or "")) / (100 if "%" in side else 1)
+    return abs(exact - short) <= unit / 2 or 0 <= abs(exact) - abs(short) < unit
 
 
 def _trimmed(side: str) -> str:
@@ -96,8 +106,8 @@ def _value(side: str) -> Fraction | float | None:
     side = re.sub(r"\\?\$|[€£]", " ", side)
     side = _MIXED.sub(r"(\1+\2)", side)
     side = re.sub(r"(?<=\d) x (?=\d)", " * ", side)
-    if re.search(r"\d\s+[\d(]|\)\s*\d|\d,\s|,\d{1,2}(?!\d)", side):
-        return None  # two numbers side by side, or a decimal comma
+    if re.search(r"[-+−]\s*[\d.]+\s*\\?%|\d\s+[\d(]|\)\s*\d|\d,\s|,\d{1,2}(?!\d)", side):
+        return None  # "100 - 20%", two numbers side by side, a decimal comma
     expression = expressions.parse(side)
     if expression is None:
         return None
@@ -105,10 +115,3 @@ def _value(side: str) -> Fraction | float | None:
         return expression({})
     except (ArithmeticError, ValueError, KeyError):
         return None
-
-
-def _rounding(side: str) -> Fraction:
-    """What rounding may have changed in a side that is one decimal number: a unit of its last digit
-    (some cut where others round); nothing of other sides."""
-    number = re.fullmatch(r"[\s\\$€£(]*\d[\d,]*\.(\d+)[\s%)$.,]*", side)
-    return Fraction(1, 10 ** len(number[1])) if number else Fraction(0)
