@@ -38,9 +38,25 @@ def rephrase(parser: argparse.ArgumentParser) -> None:
     add("corpus", metavar="CORPUS", help="the corpus to read; or show, styles")
     add("name", metavar="NAME", nargs="?", help="of show and styles")
     add("--style", help="one of `gristmill rephrase styles`, or FILE.py:NAME")
-    add("--engine", choices=("http",), help="http: any OpenAI-compatible server")
+    engines = "jax: imported weights, here; http: any OpenAI-compatible server"
+    add("--engine", choices=("jax", "http"), help=engines)
+    add("--model", help="jax: name of imported weights; http: the server's name")
+    add(
+        "--slots",
+        type=parse_count,
+        default=32,
+        metavar="N",
+        help="jax: answers in the making at a time (default: 32)",
+    )
+    add(
+        "--context",
+        type=parse_count,
+        default=2048,
+        metavar="TOKENS",
+        help="jax: longest prompt with its answer (default: 2048)",
+    )
+    add("--mesh", help="jax: devices to split the model over, as tensor=4 (default: one)")
     add("--url", help="http: of the server, as http://127.0.0.1:8000/v1")
-    add("--model", help="http: the server's name of it")
     name = "http: environment variable with the key (default: %(default)s)"
     add("--key-env", default="OPENAI_API_KEY", metavar="VARIABLE", help=name)
     at_a_time = "http: requests at a time (default: %(default)s)"
@@ -142,6 +158,8 @@ def run_rephrase(args: argparse.Namespace) -> int:
 
 
 def _engine(args: argparse.Namespace) -> Engine:
+    if args.engine == "jax":
+        return _jax_engine(args)
     if not args.url:
         raise GristmillError(
             "--engine http: name the server with --url, as http://127.0.0.1:8000/v1"
@@ -156,6 +174,22 @@ def _engine(args: argparse.Namespace) -> Engine:
         concurrency=args.concurrency,
         timeout=args.timeout,
     )
+
+
+def _jax_engine(args: argparse.Namespace) -> Engine:
+    if not args.model:
+        raise GristmillError(
+            "--engine jax: name imported weights with --model; import some with: "
+            "gristmill weights import FILE --name NAME"
+        )
+    from research.jax_engine import JaxEngine
+    from research.model.sharding import MeshSpec
+    from research.train.loop import use_compile_cache
+    from research.train.run_spec import ExecSpec
+
+    use_compile_cache(ExecSpec())
+    mesh = MeshSpec.parse(args.mesh) if args.mesh else None
+    return JaxEngine(data_root(), args.model, slots=args.slots, context=args.context, mesh=mesh)
 
 
 def _job(args: argparse.Namespace, source: Corpus, style: Style, engine: Engine) -> Job:

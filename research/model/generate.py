@@ -20,6 +20,7 @@ import collections
 import dataclasses
 import functools
 import itertools
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -52,6 +53,8 @@ class Prompt:
       tokens: ids, at least one.
       max_tokens: of the answer.
       temperature, top_p, top_k, seed: see `sampling.choose`.
+      ended: is shown the tokens of the answer now and then; how many of them to keep if it has
+        ended (a stop string was met), else None.
     """
 
     tokens: Sequence[int]
@@ -60,6 +63,7 @@ class Prompt:
     top_p: float = 1.0
     top_k: int = 0
     seed: int = 0
+    ended: Callable[[list[int]], int | None] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,16 +141,12 @@ class Generator:
         }
 
     def generate(
-        self,
-        prompts: Iterator[Prompt],
-        ended: Callable[[list[int]], int | None] = lambda tokens: None,
-    ) -> Iterator[tuple[int, Completion]]:
+        self, prompts: Iterator[Prompt]
+    ) -> typing.Generator[tuple[int, Completion], None, None]:
         """Answers prompts, in the order in which answers end.
 
         Args:
           prompts: drawn as slots get free.
-          ended: is shown the tokens of an answer now and then; how many of them to keep if it has
-            ended (a stop string was met), else None.
 
         Yields:
           The number of the prompt, counted from 0, and its answer.
@@ -170,7 +170,7 @@ class Generator:
                 slot = free.pop()
                 answer = _Answer(prompt, number)
                 state, alive = self._read(state, slot, answer, prefix, following)
-                done = self._ended(answer, alive, ended)
+                done = self._ended(answer, alive)
                 if done is None:
                     under_way[slot] = answer
                     continue
@@ -190,7 +190,7 @@ class Generator:
                 new_C = new_CxB[:, slot]
                 answer.tokens += tokens_CxB[new_C, slot].tolist()
                 answer.logprobs += logprobs_CxB[new_C, slot].tolist()
-                if done := self._ended(answer, bool(active_B[slot]), ended):
+                if done := self._ended(answer, bool(active_B[slot])):
                     stopped += [slot] if active_B[slot] else []
                     del under_way[slot]
                     free.append(slot)
@@ -202,11 +202,9 @@ class Generator:
             return state
         return {**state, "active": state["active"].at[np.asarray(slots)].set(False)}
 
-    def _ended(
-        self, answer: _Answer, alive: bool, ended: Callable[[list[int]], int | None]
-    ) -> Completion | None:
-        """The answer, if the model has ended it, or `ended` does."""
-        kept = ended(answer.tokens)
+    def _ended(self, answer: _Answer, alive: bool) -> Completion | None:
+        """The answer, if the model has ended it, or what watches it."""
+        kept = answer.prompt.ended(answer.tokens) if answer.prompt.ended else None
         if kept is not None:
             return Completion(tuple(answer.tokens[:kept]), tuple(answer.logprobs[:kept]), "stop")
         if alive:
