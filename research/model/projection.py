@@ -41,6 +41,8 @@ def project(
     Returns:
       [B, L, …], in the dtype of x.
     """
+    if on_one_cpu(mesh):
+        return _product(contract, x, w.astype(x.dtype))
     if mesh is None or mesh.size == 1:
         return jnp.tensordot(x, w.astype(x.dtype), contract)
     spec = partition_spec(axes)
@@ -48,6 +50,42 @@ def project(
     product = _Sharded(mesh, manual, contract)
     whole = checkpoint_name(product.gather(lax.stop_gradient(w).astype(x.dtype)), GATHERED)
     return _project(product, x, w, whole)
+
+
+def on_one_cpu(mesh: Mesh | None) -> bool:
+    """Whether a single CPU device computes it all."""
+    if mesh is None:
+        return jax.default_backend() == "cpu"
+    return mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _product(contract, x, w):
+    """On a CPU, which transposes the left side of a sum over tokens before it multiplies.
+
+    Jax's own derivative puts the gradient there; this one puts the narrower of the two.
+    """
+    return jnp.tensordot(x, w, contract)
+
+
+def _product_forward(contract, x, w):
+    return _product(contract, x, w), (x, w)
+
+
+def _product_backward(contract, residuals, dy):
+    x, w = residuals
+    tokens = tuple(range(x.ndim - contract))
+    sum_over_tokens = ((tokens, tokens), ((), ()))
+    if dy.size >= x.size:
+        return _input_gradient(contract, dy, w), lax.dot_general(x, dy, sum_over_tokens)
+    dw = lax.dot_general(dy, x, sum_over_tokens)
+    # behind a barrier, or XLA swaps the two again
+    return _input_gradient(contract, dy, w), jnp.moveaxis(
+        lax.optimization_barrier(dw), range(-contract, 0), range(contract)
+    )
+
+
+_product.defvjp(_product_forward, _product_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -61,11 +99,13 @@ def _forward(product, x, w, whole):
 
 def _backward(product, residuals, dy):
     x, whole = residuals
-    outputs = whole.ndim - product.contract
-    dx = lax.dot_general(
-        dy, whole, ((_last(dy, outputs), tuple(range(product.contract, whole.ndim))), ((), ()))
-    )
+    dx = _input_gradient(product.contract, dy, whole)
     return dx, product.weight_gradient(x, dy), None
+
+
+def _input_gradient(contract, dy, w):
+    outputs = w.ndim - contract
+    return lax.dot_general(dy, w, ((_last(dy, outputs), tuple(range(contract, w.ndim))), ((), ())))
 
 
 _project.defvjp(_forward, _backward)

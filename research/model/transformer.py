@@ -32,7 +32,7 @@ from research.errors import GristmillError
 from research.model.attention import AttentionKind, attend
 from research.model.config import ModelConfig
 from research.model.embedding import look_up
-from research.model.projection import GATHERED, project
+from research.model.projection import GATHERED, on_one_cpu, project
 from research.model.rope import rope_tables, rotate
 from research.model.sharding import constrain
 
@@ -289,7 +289,7 @@ def hidden_states(
         layer = jax.checkpoint(layer, policy=REMAT_POLICIES[remat], prevent_cse=False)
     choices_N = jnp.asarray([windows.index(w) for w in c.windows])
     layers = params["layers"], choices_N
-    if _on_one_cpu(mesh) and c.layers <= MOST_UNROLLED:
+    if on_one_cpu(mesh) and c.layers <= MOST_UNROLLED:
         for number in range(c.layers):
             x_BxLxD, _ = layer(x_BxLxD, jax.tree.map(lambda a, i=number: a[i], layers))
     else:
@@ -320,12 +320,6 @@ REMAT_POLICIES = {
     "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     "minimal": jax.checkpoint_policies.save_only_these_names(*SAVED_NAMES),
 }
-
-
-def _on_one_cpu(mesh: Mesh | None) -> bool:
-    if mesh is None:
-        return jax.default_backend() == "cpu"
-    return mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"
 
 
 @functools.cache
