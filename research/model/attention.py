@@ -24,6 +24,10 @@ from research.model.sharding import partition_spec
 
 AttentionKind = Literal["auto", "plain", "splash", "fused"]
 QUERY_CHUNK = 1024  # longest stretch of queries whose logits plain attention holds at once
+# on CPUs each part of a row's queries meets only the keys that it may see: the logits fit into
+# caches, and most of those that the mask would hide are never computed
+CPU_PARTS = 4
+SHORTEST_PART = 64
 SPLASH_BLOCK = 512  # tile edge; tiles must also be multiples of 128
 LANES = 128
 MASKED = -1e30  # finite, so that exp and its gradient never meet inf - inf
@@ -89,14 +93,14 @@ def attend(
         case "fused":
             return _fused(*arrays, window)
         case _:
-            return _plain(*arrays, config, window)
+            return _plain(*arrays, config, window, on_cpu=_platform(mesh) == "cpu")
 
 
 def _platform(mesh: Mesh | None) -> str:
     return jax.default_backend() if mesh is None else mesh.devices.flat[0].platform
 
 
-def _plain(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
+def _plain(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, on_cpu):
     B, L, H, K = q_BxLxHxK.shape
     J = k_BxLxJxK.shape[2]
     # heads before places: so the products need no other order of their results
@@ -104,22 +108,34 @@ def _plain(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window):
     k_BxJxLxK, v_BxJxLxK = k_BxLxJxK.transpose(0, 2, 1, 3), v_BxLxJxK.transpose(0, 2, 1, 3)
     place_L = jnp.arange(L)
 
-    def some(q_BxJxGxQxK, segment_BxQ, place_Q):
-        back_QxL = place_Q[:, None] - place_L[None, :]
+    def some(q_BxJxGxQxK, segment_BxQ, place_Q, keys=slice(None)):
+        back_QxL = place_Q[:, None] - place_L[None, keys]
         seen_QxL = back_QxL >= 0 if window is None else (back_QxL >= 0) & (back_QxL < window)
-        same_BxQxL = segment_BxQ[:, :, None] == segment_ids_BxL[:, None, :]
+        same_BxQxL = segment_BxQ[:, :, None] == segment_ids_BxL[:, None, keys]
         seen_Bx1x1xQxL = (seen_QxL & same_BxQxL)[:, None, None]
+        k_BxJxSxK, v_BxJxSxK = k_BxJxLxK[:, :, keys], v_BxJxLxK[:, :, keys]
         if config.attention_soft_cap is None:
-            return _mix(q_BxJxGxQxK, k_BxJxLxK, v_BxJxLxK, seen_Bx1x1xQxL)
+            return _mix(q_BxJxGxQxK, k_BxJxSxK, v_BxJxSxK, seen_Bx1x1xQxL)
         att_BxJxGxQxL = jnp.einsum(
-            "bjgqk,bjlk->bjgql", q_BxJxGxQxK, k_BxJxLxK, preferred_element_type=jnp.float32
+            "bjgqk,bjlk->bjgql", q_BxJxGxQxK, k_BxJxSxK, preferred_element_type=jnp.float32
         )
         cap = config.attention_soft_cap
         att_BxJxGxQxL = jnp.where(seen_Bx1x1xQxL, cap * jnp.tanh(att_BxJxGxQxL / cap), MASKED)
-        att_BxJxGxQxL = jax.nn.softmax(att_BxJxGxQxL, axis=-1).astype(v_BxJxLxK.dtype)
-        return jnp.einsum("bjgql,bjlk->bjgqk", att_BxJxGxQxL, v_BxJxLxK)
+        att_BxJxGxQxL = jax.nn.softmax(att_BxJxGxQxL, axis=-1).astype(v_BxJxSxK.dtype)
+        return jnp.einsum("bjgql,bjlk->bjgqk", att_BxJxGxQxL, v_BxJxSxK)
 
-    if L <= QUERY_CHUNK or L % QUERY_CHUNK:
+    def part(queries):
+        first = 0 if window is None else max(0, queries.start - window + 1)
+        keys = slice(first, queries.stop)
+        return some(
+            q_BxJxGxLxK[:, :, :, queries], segment_ids_BxL[:, queries], place_L[queries], keys
+        )
+
+    size = L // CPU_PARTS
+    if on_cpu and size >= SHORTEST_PART and L <= QUERY_CHUNK and L % CPU_PARTS == 0:
+        parts = [part(slice(first, first + size)) for first in range(0, L, size)]
+        out_BxJxGxLxK = jnp.concatenate(parts, axis=3)
+    elif L <= QUERY_CHUNK or L % QUERY_CHUNK:
         out_BxJxGxLxK = some(q_BxJxGxLxK, segment_ids_BxL, place_L)
     else:
         chunks = L // QUERY_CHUNK
