@@ -28,6 +28,8 @@ BENCHES = {
     "minhash": "research.bench.minhash",
     "decontamination": "research.bench.decontamination",
     "filters": "research.bench.filters",
+    "lint": "research.bench.lint",
+    "edit_programs": "research.bench.edit_programs",
     "client_faults": "research.bench.client_faults",
     "recipe_scaling": "research.bench.recipe_scaling",
     "templates": "research.bench.templates",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import symtable
 import warnings
 from typing import Any, ClassVar
 
@@ -16,6 +17,9 @@ from research.curate.code.syntax_tree import CannotParse, check_nesting
 from research.curate.steps import Drop, Step, threshold
 from research.errors import GristmillError
 
+# the compiler compares equal functions and classes pair by pair: of more than this, only names and
+# syntax are checked
+MOST_BLOCKS = 5000
 _GRAMMARS = {  # language: module and function
     "c": ("tree_sitter_c", "language"),
     "cpp": ("tree_sitter_cpp", "language"),
@@ -66,11 +70,16 @@ def compile_python(text: str) -> None:
     Raises:
       CannotParse: it is not valid, or too deep.
     """
-    check_nesting(tokens_of(text))
+    tokens = tokens_of(text)
+    check_nesting(tokens)
+    blocks = sum(map(tokens.strings.count, ("def", "class", "lambda")))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(text, "<document>", "exec", dont_inherit=True)
+            if blocks <= MOST_BLOCKS:
+                compile(text, "<document>", "exec", dont_inherit=True)
+            else:
+                symtable.symtable(text, "<document>", "exec")
     except SyntaxError as error:
         where = f" (line {error.lineno})" if error.lineno else ""
         raise CannotParse("syntax_error", f"{error.msg}{where}"[:200]) from None
