@@ -33,6 +33,7 @@ BENCHES = {
     "client_faults": "research.bench.client_faults",
     "recipe_scaling": "research.bench.recipe_scaling",
     "templates": "research.bench.templates",
+    "validators": "research.bench.validators",
 }
 
 

@@ -10,11 +10,18 @@ from research.rephrase.checks.answering import NoFraming, NoRefusal
 from research.rephrase.checks.language import SameLanguage
 from research.rephrase.checks.length import LengthRatio
 from research.rephrase.checks.loops import NoLoops
+from research.rephrase.checks.names import NamesKept
+from research.rephrase.checks.numbers import NumbersKept
 from research.rephrase.checks.overlap import NotCopied, NotInvented
 from research.rephrase.style import Style
+from research.rephrase.styles.parsing import several_questions
 
 WRAP = "WRAP, Maini et al. 2024"
-PROSE = (
+FAITHFUL = (
+    "Keep every fact, name and number of the text, and add none. "
+    "Write in the language of the text. Answer with the new text only."
+)
+CHECKS = (
     NoRefusal(),
     NoFraming(),
     LengthRatio(0.4, 2.0),
@@ -22,6 +29,8 @@ PROSE = (
     SameLanguage(),
     NotCopied(),
     NotInvented(),
+    NumbersKept(),
+    NamesKept(),
 )
 
 EASY = Style(
@@ -30,11 +39,10 @@ EASY = Style(
     about=f"simple words and short sentences, for a child ({WRAP})",
     instruction=(
         "You rewrite texts for children of ten years. Use everyday words and short sentences. "
-        "Keep every fact, name and number of the text, and add none. "
-        "Write in the language of the text. Answer with the new text only."
+        + FAITHFUL
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=PROSE,
+    checks=CHECKS,
 )
 
 WIKIPEDIA = Style(
@@ -43,11 +51,10 @@ WIKIPEDIA = Style(
     about=f"clear encyclopedic prose, the paper's medium style ({WRAP})",
     instruction=(
         "You rewrite texts as articles of an encyclopedia: clear, neutral, in full sentences. "
-        "Keep every fact, name and number of the text, and add none. "
-        "Write in the language of the text. Answer with the new text only."
+        + FAITHFUL
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=PROSE,
+    checks=CHECKS,
 )
 
 HARD = Style(
@@ -56,11 +63,10 @@ HARD = Style(
     about=f"terse scholarly prose with rare words ({WRAP})",
     instruction=(
         "You rewrite texts for scholars. Use learned, exact words and dense, complex sentences. "
-        "Keep every fact, name and number of the text, and add none. "
-        "Write in the language of the text. Answer with the new text only."
+        + FAITHFUL
     ),
     question="Rewrite this text:\n\n{text}",
-    checks=PROSE,
+    checks=CHECKS,
 )
 
 QUESTION_ANSWER = Style(
@@ -73,13 +79,16 @@ QUESTION_ANSWER = Style(
         "'Answer:'. Use only what the text says, and its language. Write nothing else."
     ),
     question="Turn this text into questions and answers:\n\n{text}",
+    parse=several_questions,
     checks=(
         NoRefusal(),
         NoFraming(),
         LengthRatio(0.3, 2.5),
-        NoLoops(),
+        NoLoops(repeated=0.4),
         SameLanguage(),
         NotInvented(),
+        NumbersKept(lost=0.67),
+        NamesKept(lost=0.67),
     ),
 )
 
