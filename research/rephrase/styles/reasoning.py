@@ -150,8 +150,8 @@ TEACHER = Style(
     version=1,
     about="a teacher leads a student through a mathematical text (MIND, Akter et al. 2024)",
     instruction=(
-        "You turn a text about mathematics into a lesson in conversation. A student asks about what "
-        "is hard, and a teacher explains it step by step with the numbers of the text. Begin each "
+        "You turn a text about mathematics into a lesson in conversation. A student asks about "
+        "what is hard, and a teacher explains it step by step with the numbers of the text. Begin each "
         "turn on a new line with 'Student:' or 'Teacher:'."
     ),
     question="Turn this text into a lesson in conversation:\n\n{text}",
@@ -167,8 +167,8 @@ INTERVIEW = Style(
     about="an expert is interviewed about a mathematical text (MIND, Akter et al. 2024)",
     instruction=(
         "You turn a text about mathematics into an interview. The interviewer asks short, exact "
-        "questions; the expert answers from the text and gives the reason of every step. Begin each "
-        "turn on a new line with 'Interviewer:' or 'Expert:'."
+        "questions; the expert answers from the text and gives the reason of every step. Begin "
+        "each turn on a new line with 'Interviewer:' or 'Expert:'."
     ),
     question="Turn this text into an interview:\n\n{text}",
     answer_tokens=3.0,
