@@ -15,10 +15,11 @@ from typing import Any
 from research import gin_bindings
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, Document, read_batches
-from research.curate.recipes import RECIPES, STEPS, find_recipe, restore
+from research.curate.recipes import RECIPES, SPLITS, STEPS, find_recipe, restore
 from research.curate.report import apply, excerpt
 from research.curate.runner import EXAMPLES_FILE, LARGEST_TEXT, pieces_of
 from research.curate.runner import curate as run_recipe
+from research.curate.split import split
 from research.curate.steps import Change, Drop, Step
 from research.curate.workers import Run, run_pieces
 from research.errors import GristmillError
@@ -122,6 +123,12 @@ def run_curate(args: argparse.Namespace) -> int:
         f"fingerprint {corpus.manifest['fingerprint'][:16]}"
     )
     print(_funnel(corpus.manifest["funnel"]))
+    if args.recipe in SPLITS:
+        key, values = SPLITS[args.recipe]
+        parts = split(data_root(), corpus, key, values, command=shlex.join(command),
+                      progress=progress)  # fmt: skip
+        shares = ", ".join(f"{part.name} {part.manifest['documents']}" for part in parts)
+        print(f"\n{corpus.name} by {key}: {shares} documents")
     print(f"\nwith reasons and examples: gristmill curate show {args.out}")
     return 0
 

@@ -17,11 +17,13 @@ from research.curate.code.licence_header import LicenceHeader
 from research.curate.code.lint_score import LintScore
 from research.curate.code.parses import Parses
 from research.curate.edits.step import EditProgram
+from research.curate.extraction.kinds import KINDS, GeneralQuality, Kind
 from research.curate.extraction.step import Extract
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
 from research.curate.filters.language import Language
 from research.curate.filters.languages import STOP_WORDS
 from research.curate.filters.lines import BoilerplateLines, Length
+from research.curate.filters.mathematics import Mathematics, MathSigns
 from research.curate.filters.personal_data import RedactPersonalData
 from research.curate.filters.scores import ScoreBetween
 from research.curate.filters.tags import Age, Domain, Tagged
@@ -35,7 +37,8 @@ from research.errors import GristmillError
 STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
-        Extract, Address, Language, Length, BoilerplateLines, WordList, GopherRepetition,
+        Extract, Kind, GeneralQuality, MathSigns, Mathematics, Address, Language, Length,
+        BoilerplateLines, WordList, GopherRepetition,
         GopherQuality, C4,
         FineWebQuality, RedactPersonalData, Quality, ScoreBetween,
         Toxicity, Age, Domain, Tagged,
@@ -47,6 +50,17 @@ STEPS: dict[str, type[Step]] = {
 RECIPES: dict[str, list[Step]] = {
     # pages of HTML as text, none dropped but those without text
     "extract": [Extract()],
+    # Paster et al. 2023, Han et al. 2024: signs of mathematics in the source, then in the text
+    "math_pages": [
+        MathSigns(),
+        Extract(),
+        Mathematics(),
+        Language(("en",), 0.5),
+        Length(min_characters=100),
+        GopherRepetition(),
+    ],
+    # Chang et al. 2024: general, code, mathematics and Q&A of one pass; see SPLITS
+    "redstone": [Extract(), Address(), Language(("en",), 0.5), Kind(), GeneralQuality()],
     # Penedo et al. 2024: C4 without its rule for end marks; personal data goes at the end
     "fineweb_en": [
         Address(),
@@ -102,6 +116,9 @@ RECIPES: dict[str, list[Step]] = {
         RedactPersonalData(),
     ],
 }
+
+# recipes whose corpus is also cut in several: the key in `meta` and the values it can have
+SPLITS: dict[str, tuple[str, tuple[str, ...]]] = {"redstone": ("kind", KINDS)}
 
 
 def find_recipe(

@@ -10,7 +10,13 @@ from research.curate.extraction.main_content import (
 )  # fmt: skip
 from research.curate.extraction.names import COMMENT_SECTION
 from research.curate.extraction.page import CODE, FORMULA, Page
-from research.curate.extraction.rescue import baseline, basic, basic as basic_of, justext, readability
+from research.curate.extraction.rescue import (
+    baseline,
+    basic,
+    basic as basic_of,
+    justext,
+    readability,
+)
 
 
 UNCLEAN = {
@@ -119,5 +125,10 @@ def keep_always(clean: View) -> list[int]:
         k
         for k, kind in enumerate(page.kinds)
         if clean.pieces[k]
-        and (kind == CODE and k in page.languages or kind == FORMULA and page.texts[k].lstrip()[:2] == "$$")
+        and (
+            kind == CODE
+            and k in page.languages
+            or kind == FORMULA
+            and page.texts[k].lstrip()[:2] == "$$"
+        )
     ]

@@ -281,8 +281,7 @@ class _Density:
         self.links = [i for i in page.links if view.elements[i]]
         texts, first, last = page.texts, page.first, page.last
         lengths = [
-            view.length(i) - (first[i] < last[i] and texts[first[i]][:1] == " ")
-            for i in self.links
+            view.length(i) - (first[i] < last[i] and texts[first[i]][:1] == " ") for i in self.links
         ]
         self.chars = [0, *accumulate(lengths)]
         self.full = [0, *accumulate(length > 0 for length in lengths)]

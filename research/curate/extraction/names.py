@@ -183,7 +183,9 @@ def _class_marks(name: str) -> int:
     marks = _common_marks(name)
     if name in ("post", "entry") or (_has(name, _ARTICLE_WORDS) and _ARTICLE_CLASS.search(name)):
         marks |= CONTENT[0]
-    if name in ("postarea", "art-postcontent", "text", "cell", "story") or _STORY_CLASS.search(name):
+    if name in ("postarea", "art-postcontent", "text", "cell", "story") or _STORY_CLASS.search(
+        name
+    ):
         marks |= CONTENT[2]
     if name == "content" or _CONTENT_CLASS.search(name):
         marks |= CONTENT[3]

@@ -10,6 +10,7 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from research.corpora.document import Document
 from research.curate.extraction.cascade import select
+from research.curate.extraction.kinds import NOTED, has_qa_markup
 from research.curate.extraction.page import TooDeep, parse
 from research.curate.extraction.render import to_text_and_images
 from research.curate.steps import Change, Drop, Edited, Step, threshold
@@ -65,6 +66,8 @@ class Extract(Step):
         if not text.strip():
             return Drop("no_text", f"{len(html)} characters of HTML hold none")
         meta = {**document.meta, "format": "text", "extraction": way}
+        if has_qa_markup(html):
+            meta[NOTED] = True
         if images:
             meta["images"] = images
         changed = dataclasses.replace(document, text=text, meta=meta)
