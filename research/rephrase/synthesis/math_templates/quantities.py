@@ -176,10 +176,9 @@ def average_of_days(d: Draws) -> Problem:
 def score_to_reach_an_average(d: Draws) -> Problem:
     """What the last of some results must be."""
     who, tests = d.choice(NAMES), d.integer(4, 8)
-    before, target = d.integer(55, 80), d.integer(60, 85)
-    last = target * tests - before * (tests - 1)
-    if not 0 <= last <= 100:
-        target, last = before + 2, before + 2 * tests
+    before = d.integer(50, 85)
+    target = before + d.integer(-5, (100 - before) // tests)
+    last = before + (target - before) * tests
     return Problem(
         f"The average of the first {tests - 1} quiz results of {who} is {before} points. How many "
         f"points must the next result have so that the average of all {tests} is {target}?",
