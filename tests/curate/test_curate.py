@@ -18,7 +18,7 @@ import pytest
 from research.cli import main
 from research.corpora.document import Corpus, Document, Unit, build_corpus
 from research.curate.filters.lines import Length
-from research.curate.recipes import find_recipe, restore
+from research.curate.recipes import RECIPES, find_recipe, restore
 from research.curate.report import apply
 from research.curate.runner import LARGEST_TEXT, curate
 from research.curate.steps import Step
@@ -168,6 +168,14 @@ def test_bindings_are_taken_and_recorded(tmp_path: Path) -> None:
 def test_shipped_bindings_change_what_they_say(file: Path) -> None:
     recipe = re.search(r"--recipe (\w+)", file.read_text())[1]
     assert find_recipe(recipe, [str(file)]) != find_recipe(recipe)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_what_its_description_says(name: str) -> None:
+    steps = find_recipe(name)
+    assert steps == RECIPES[name]
+    assert restore(json.loads(json.dumps([step.describe() for step in steps]))) == steps
+    assert len({step.name for step in steps}) == len(steps)  # a binding speaks of one of them
 
 
 def test_another_result_under_the_same_name_is_refused(tmp_path: Path) -> None:
