@@ -44,12 +44,15 @@ class Server:
                     name, _, value = header.partition(":")
                     length = int(value) if name == "content-length" else length
                 body = await reader.readexactly(length)
-                if method == "GET":
-                    known = {"id": self.model, "object": "model"}
-                    answer = self.stats() if path.endswith("/stats") else {"data": [known]}
-                    _write(writer, 200, answer)
-                else:
-                    await self.complete(json.loads(body), writer)
+                match method, path:
+                    case "GET", "/v1/models":
+                        _write(writer, 200, {"data": [{"id": self.model, "object": "model"}]})
+                    case "GET", "/v1/stats":
+                        _write(writer, 200, self.stats())
+                    case "POST", "/v1/chat/completions":
+                        await self.complete(json.loads(body), writer)
+                    case _:
+                        _write(writer, 404, {"error": {"message": "there is nothing here"}})
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
