@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 from research import artefacts
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, corpus_folder
+from research.engine_options import add_engine_options, open_engine
 from research.errors import GristmillError
 from research.registry.modules import import_module
 from research.rephrase import job as jobs
@@ -38,31 +38,7 @@ def rephrase(parser: argparse.ArgumentParser) -> None:
     add("corpus", metavar="CORPUS", help="the corpus to read; or show, styles")
     add("name", metavar="NAME", nargs="?", help="of show and styles")
     add("--style", help="one of `gristmill rephrase styles`, or FILE.py:NAME")
-    engines = "jax: imported weights, here; http: any OpenAI-compatible server"
-    add("--engine", choices=("jax", "http"), help=engines)
-    add("--model", help="jax: name of imported weights; http: the server's name")
-    add(
-        "--slots",
-        type=parse_count,
-        default=32,
-        metavar="N",
-        help="jax: answers in the making at a time (default: 32)",
-    )
-    add(
-        "--context",
-        type=parse_count,
-        default=2048,
-        metavar="TOKENS",
-        help="jax: longest prompt with its answer (default: 2048)",
-    )
-    add("--mesh", help="jax: devices to split the model over, as tensor=4 (default: one)")
-    add("--url", help="http: of the server, as http://127.0.0.1:8000/v1")
-    name = "http: environment variable with the key (default: %(default)s)"
-    add("--key-env", default="OPENAI_API_KEY", metavar="VARIABLE", help=name)
-    at_a_time = "http: requests at a time (default: %(default)s)"
-    add("--concurrency", type=parse_count, default=16, metavar="N", help=at_a_time)
-    silence = "http: without a byte, before an attempt is given up (default: %(default)s)"
-    add("--timeout", type=float, default=300.0, metavar="SECONDS", help=silence)
+    add_engine_options(parser)
     add("--temperature", type=float, help="0 is greedy (default: the style's)")
     add("--top-p", type=float, help="nucleus sampling (default: the style's)")
     add("--top-k", type=int, default=0, help="of the likeliest tokens only (default: 0, of all)")
@@ -125,7 +101,7 @@ def run_rephrase(args: argparse.Namespace) -> int:
     source = Corpus.open(root, args.corpus)
     if source.name == f"{args.out}@{args.version}":
         raise GristmillError(f"--out {args.out}: that is the corpus that is read")
-    engine = _engine(args)
+    engine = open_engine(args)
     job = _job(args, source, style, engine)
     with Store(root) as store:
         if args.dry_run:
@@ -155,41 +131,6 @@ def run_rephrase(args: argparse.Namespace) -> int:
         f"with reasons and examples: gristmill rephrase show {args.out}"
     )
     return 0
-
-
-def _engine(args: argparse.Namespace) -> Engine:
-    if args.engine == "jax":
-        return _jax_engine(args)
-    if not args.url:
-        raise GristmillError(
-            "--engine http: name the server with --url, as http://127.0.0.1:8000/v1"
-        )
-    from research.rephrase.http_engine import HttpEngine
-
-    return HttpEngine(
-        args.url,
-        args.model,
-        key=os.environ.get(args.key_env) or None,
-        key_name=args.key_env,
-        concurrency=args.concurrency,
-        timeout=args.timeout,
-    )
-
-
-def _jax_engine(args: argparse.Namespace) -> Engine:
-    if not args.model:
-        raise GristmillError(
-            "--engine jax: name imported weights with --model; import some with: "
-            "gristmill weights import FILE --name NAME"
-        )
-    from research.jax_engine import JaxEngine
-    from research.model.sharding import MeshSpec
-    from research.train.loop import use_compile_cache
-    from research.train.run_spec import ExecSpec
-
-    use_compile_cache(ExecSpec())
-    mesh = MeshSpec.parse(args.mesh) if args.mesh else None
-    return JaxEngine(data_root(), args.model, slots=args.slots, context=args.context, mesh=mesh)
 
 
 def _job(args: argparse.Namespace, source: Corpus, style: Style, engine: Engine) -> Job:
