@@ -28,6 +28,7 @@ BENCHES = {
     "minhash": "research.bench.minhash",
     "decontamination": "research.bench.decontamination",
     "filters": "research.bench.filters",
+    "extraction": "research.bench.extraction",
     "lint": "research.bench.lint",
     "edit_programs": "research.bench.edit_programs",
     "client_faults": "research.bench.client_faults",
