@@ -11,13 +11,13 @@ import functools
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 Value = int | Fraction | Decimal
-Values = Mapping[str, Any]
+Variables = Mapping[str, Any]
 IMPORTS = (
     "from decimal import Decimal",
     "from fractions import Fraction",
@@ -130,7 +130,7 @@ def _compute(written: str) -> Value:
     if written.isdecimal():
         return int(written)
     written = written.replace("$", "")
-    values = {f"v{i}": read_number(word) for i, word in enumerate(_NUMBER.findall(written))}
+    values = [read_number(word) for word in _NUMBER.findall(written)]
     try:
         return _pattern(_NUMBER.sub("#", written))(values)
     except (ArithmeticError, SyntaxError) as error:
@@ -144,40 +144,44 @@ def read_number(word: str) -> Value:
 
 
 @functools.lru_cache(1 << 12)
-def _pattern(pattern: str) -> Callable[[Values], Value]:
-    """The function of an expression with '#' in the places of its numbers."""
+def _pattern(pattern: str) -> Callable[[Sequence[Value]], Value]:
+    """The function that an expression with '#' in the places of its numbers is of these."""
     pieces = pattern.split("#")
     named = "".join(f"{piece}v{i}" for i, piece in enumerate(pieces[:-1])) + pieces[-1]
     tree = ast.parse(named.strip(), mode="eval")
-    return _compile(tree.body, {**_OPERATORS, ast.Div: _quotient})
+    return _compile(tree.body, {**_OPERATORS, ast.Div: _quotient}, lambda name: int(name[1:]))
 
 
 @functools.lru_cache(1 << 14)
-def _expression(expression: str) -> Callable[[Values], Value]:
+def _expression(expression: str) -> Callable[[Variables], Value]:
     """The function that an expression of a program is of the program's variables."""
     tree = ast.parse(expression, mode="eval")
-    return _compile(tree.body, {**_OPERATORS, ast.Div: _true_division})
+    return _compile(tree.body, {**_OPERATORS, ast.Div: _true_division}, str)
 
 
 def _compile(
-    node: ast.expr, operators: Mapping[type, Callable[[Any, Any], Any]]
-) -> Callable[[Values], Any]:
+    node: ast.expr, operators: Mapping[type, Callable[[Any, Any], Any]], key: Callable[[str], Any]
+) -> Callable[[Any], Any]:
+    """The function that an expression is of its variables, which are found by the `key` of their
+    names."""
     match node:
         case ast.Constant(value=int() | str() as value):
             return lambda values: value
         case ast.Name(id=name):
-            return lambda values: values[name]
+            place = key(name)
+            return lambda values: values[place]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            inner = _compile(operand, operators)
+            inner = _compile(operand, operators, key)
             return lambda values: -inner(values)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in operators:
-            a, apply, b = _compile(left, operators), operators[type(op)], _compile(right, operators)
+            apply = operators[type(op)]
+            a, b = _compile(left, operators, key), _compile(right, operators, key)
             return lambda values: apply(a(values), b(values))
         case ast.List(elts=elements):
-            parts = [_compile(element, operators) for element in elements]
+            parts = [_compile(element, operators, key) for element in elements]
             return lambda values: [part(values) for part in parts]
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
             function = _FUNCTIONS[name]
-            given = [_compile(argument, operators) for argument in arguments]
+            given = [_compile(argument, operators, key) for argument in arguments]
             return lambda values: function(*[argument(values) for argument in given])
     raise Wrong(f"{ast.unparse(node)!r} is no arithmetic")
