@@ -1,0 +1,104 @@
+"""`gristmill refine` on real pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from research.cli import main
+from research.corpora.document import Corpus, Document, Unit, build_corpus
+from research.curate.edits.line_scorer import LineScorer
+
+MENU = ("Home | News | Contact", "We use cookies. Accept", "Follow us on every network")
+
+
+@pytest.fixture(scope="module")
+def root(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Articles with lines of menus between, and the same without."""
+    root = tmp_path_factory.mktemp("refine")
+    wiki = [document for document in Corpus.open(sample_root, "wiki_sample").documents()][:40]
+    clean, noisy = [], []
+    for number, document in enumerate(wiki):
+        lines = document.text[:3000].split("\n")
+        clean.append(Document("\n".join(lines), document.id, "wiki", {}))
+        for place, line in enumerate(MENU):
+            lines.insert((number * 7 + 3 * place) % len(lines), f"{line} {number}")
+        noisy.append(Document("\n".join(lines), document.id, "wiki", {}))
+    for name, documents in (("noisy", noisy), ("clean", clean[1:])):
+        build_corpus(root, name, "1", [Unit(name, 0, lambda documents=documents: iter(documents))],
+                     licence="CC BY-SA", definition={}, command="a test")  # fmt: skip
+    return root
+
+
+def test_compile_apply_train_propose(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs, model, proposed = (str(root / name) for name in ("p.jsonl", "m.npz", "q.jsonl"))
+    gristmill = ["--root", str(root), "refine"]
+    assert main([*gristmill, "compile", "noisy", "clean", "--out", programs]) == 0
+    assert "39 programs for 40 documents" in capsys.readouterr().out
+    assert main([*gristmill, "apply", "noisy", programs, "--out", "refined"]) == 0
+    assert "117 passages" in capsys.readouterr().out  # 39 documents, 3 lines each
+    clean = {document.id: document.text for document in Corpus.open(root, "clean").documents()}
+    refined = {document.id: document.text for document in Corpus.open(root, "refined").documents()}
+    assert len(refined) == 40 and all(refined[id] == text for id, text in clean.items())
+    id = next(iter(clean))
+    assert main(["--root", str(root), "curate", "explain", "refined", "--id", id]) == 0
+    assert "edit_program: 3 passage(s) changed" in capsys.readouterr().out
+
+    assert main([*gristmill, "train", "noisy", programs, "--out", model, "--seed", "1",
+                 "--epochs", "30"]) == 0  # fmt: skip
+    told = capsys.readouterr().out
+    assert float(told.partition("F1 ")[2].partition(" ")[0]) > 0.6, told
+    assert main([*gristmill, "propose", "noisy", model, "--out", proposed]) == 0
+    chosen = [json.loads(line)["program"] for line in Path(proposed).read_text().splitlines()]
+    assert len(chosen) == 40 and sum("remove_lines" in program for program in chosen) > 20
+    scorer = LineScorer.load(Path(model))
+    assert scorer("[000]" + MENU[1] + " 5\n[001]The empire fell in 1453 after a long siege.\n")
+
+
+def test_programs_that_take_too_much_or_do_not_fit_are_refused(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents = list(Corpus.open(root, "noisy").documents())
+    bad = ["remove_lines(0, 99999)", "eval('1')", "remove_str('no such string')", "drop_doc()"]
+    whole = f"remove_lines(0, {len(documents[4].text.splitlines()) - 2})"
+    entries = [{"id": document.id, "program": program}
+               for document, program in zip(documents, [*bad, whole], strict=False)]  # fmt: skip
+    path = tmp_path / "p.jsonl"
+    path.write_text("\n".join(map(json.dumps, entries)))
+    assert main(["--root", str(root), "refine", "apply", "noisy", str(path), "--out", "bad"]) == 0
+    assert "4 programs refused" in capsys.readouterr().out
+    made = {document.id: document for document in Corpus.open(root, "bad").documents()}
+    assert documents[3].id not in made and len(made) == 39
+    assert "numbered from 0" in made[documents[0].id].meta["edit_refused"]
+    assert "expected one of keep_doc" in made[documents[1].id].meta["edit_refused"]
+    assert "> 0.5 of the text" in made[documents[4].id].meta["edit_refused"]
+    assert all(made[document.id].text == document.text for document in documents if
+               document.id in made)  # fmt: skip
+    path.write_text('{"id": "a", "program": "keep_doc()"}\n')
+    assert main(["--root", str(root), "curate", "explain", "bad", "--id", documents[0].id]) == 1
+    assert "has changed since this recipe was made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["compile", "noisy", "nothing", "--out", "x"], "no finished corpus nothing"),
+        (["apply", "noisy", "none.jsonl", "--out", "x"], "cannot be read"),
+        (["apply", "noisy", "bad.jsonl", "--out", "x"], "line 1: no program; a line is"),
+        (["apply", "noisy", "twice.jsonl", "--out", "x"], "two programs for one id"),
+        (["propose", "noisy", "bad.jsonl", "--out", "x"], "no line scorer"),
+        (["apply", "noisy", "bad.jsonl", "--out", "x", "--max-removed", "2"], "from 0 to 1"),
+    ],
+)
+def test_mistakes_get_one_line(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("bad.jsonl").write_text("[1]\n" if "--max-removed" not in arguments else "")
+    Path("twice.jsonl").write_text('{"id": "a", "program": "keep_doc()"}\n' * 2)
+    assert main(["--root", str(root), "refine", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
