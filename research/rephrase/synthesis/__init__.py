@@ -16,5 +16,5 @@ none of those made before:
 
     >>> math = find_generator("math_templates")                        # doctest: +SKIP
     >>> next(math.items(seed=0, start=7, stop=8, source=None)).meta["answer"]   # doctest: +SKIP
-    'Answer: 24'
+    'Answer: 1082'
 """
