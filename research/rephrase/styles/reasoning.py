@@ -151,8 +151,8 @@ TEACHER = Style(
     about="a teacher leads a student through a mathematical text (MIND, Akter et al. 2024)",
     instruction=(
         "You turn a text about mathematics into a lesson in conversation. A student asks about "
-        "what is hard, and a teacher explains it step by step with the numbers of the text. Begin each "
-        "turn on a new line with 'Student:' or 'Teacher:'."
+        "what is hard, and a teacher explains it step by step with the numbers of the text. Begin "
+        "each turn on a new line with 'Student:' or 'Teacher:'."
     ),
     question="Turn this text into a lesson in conversation:\n\n{text}",
     answer_tokens=3.0,
