@@ -85,7 +85,7 @@ def test_every_style_describes_itself_and_asks() -> None:
         ),
         (
             "question_answer",
-            "**Q1:** What do beavers build from trunks?\n**A1:** Dams, behind which a pond forms.\n\n"
+            "**Q1:** What do beavers build?\n**A1:** Dams, behind which a pond forms.\n\n"
             "**Q2:** How many beavers lived in Europe in 1900?\n**A2:** 1200; today there are more "
             "than a million.",
             "Beavers build dams from the trunks of trees, and there are a million of them today.",
@@ -93,8 +93,8 @@ def test_every_style_describes_itself_and_asks() -> None:
         ),
         (
             "finephrase_table",
-            "| year | beavers in Europe |\n|---|---|\n| 1900 | 1200 |\n| today | more than a million "
-            "|\n\nQuestion: How many beavers were left in 1900?\nAnswer: 1200",
+            "| year | beavers in Europe |\n|---|---|\n| 1900 | 1200 |\n| today | more than a "
+            "million |\n\nQuestion: How many beavers were left in 1900?\nAnswer: 1200",
             "year: 1900, beavers: 1200\n\nQuestion: How many?\nAnswer: 1200",
             "no table",
         ),
@@ -154,7 +154,8 @@ def test_tutorship_and_steps_are_verified() -> None:
 
 
 def test_code_styles_keep_what_a_program_offers() -> None:
-    source = 'def mean(xs):\n    """\n    >>> mean([1, 2, 3])\n    2.0\n    """\n    return sum(xs) / len(xs)\n'
+    documented = '"""\n    >>> mean([1, 2, 3])\n    2.0\n    """'
+    source = f"def mean(xs):\n    {documented}\n    return sum(xs) / len(xs)\n"
     style = STYLES["swallow_style_guide"]
     good = (
         "def mean(xs: list[float]) -> float:\n    '''Their mean.'''\n    return sum(xs) / len(xs)"

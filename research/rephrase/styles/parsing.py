@@ -97,7 +97,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     """Each question with the answer that follows it."""
     labels = list(_LABEL.finditer(text))
     pairs, question = [], ""
-    for label, end in zip(labels, [*(x.start() for x in labels[1:]), len(text)], strict=True):
+    ends = [label.start() for label in labels[1:]] + [len(text)] * bool(labels)
+    for label, end in zip(labels, ends, strict=True):
         body = text[label.end() : end].strip().strip("*").strip()
         if label[1].lower() in ("question", "q", "problem"):
             question = body
