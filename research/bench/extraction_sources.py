@@ -56,6 +56,7 @@ def make(docstrings: dict[str, str]) -> list[dict[str, Any]]:
             source = node.astext().strip()
             written = _formula(source, math_form, isinstance(node, nodes.math_block))
             if written is None:
+                node.replace_self(nodes.raw("", html.escape(source), format="html"))
                 continue
             formulas.append({"latex": source, "form": math_form})
             node.replace_self(nodes.raw("", written, format="html"))

@@ -25,6 +25,7 @@ from research.corpora.document import NAME, NAMING, Corpus, Document, Quarantine
 from research.curate.collection import work_folder
 from research.curate.word_hashes import string_hashes
 from research.errors import GristmillError
+from research.terminal import human
 
 TABLE = "scores.parquet"
 QUARANTINE = "quarantine.jsonl"
@@ -198,6 +199,17 @@ def save(
         }
         artefacts.write_manifest(folder, manifest)
     return ScoreTable.open(root, name)
+
+
+def plan(root: Path, corpus: Corpus, definition: Mapping[str, Any]) -> str:
+    """What `score_corpus` would do, in words."""
+    manifest = corpus.manifest
+    chunks = -(-manifest["documents"] // CHUNK)
+    there = len(list(work_folder(root, definition).glob("*.parquet")))
+    return (
+        f"{corpus.name}: {manifest['documents']} documents, {human(manifest['bytes'], 'B')}, in "
+        f"{chunks} chunk(s) of {CHUNK}, {there} of them scored already"
+    )
 
 
 def score_corpus(

@@ -183,11 +183,13 @@ def _redefinitions(tree: Tree) -> Iterator[Message]:
         if isinstance(scope.node, ast.Lambda):
             continue
         for name, nodes in scope.bound.items():
-            if len(nodes) < 2 or name.startswith("_") and name.strip("_") == "":
+            if len(nodes) < 2 or (name.startswith("_") and name.strip("_") == ""):
                 continue
             first = next((one for one in nodes if not _is_stub(one) and
                           tree.parent.get(one).__class__ is not ast.AnnAssign), None)  # fmt: skip
-            deleted = [use.lineno for use in scope.used.get(name, ()) if isinstance(use.ctx, ast.Del)]
+            deleted = [
+                use.lineno for use in scope.used.get(name, ()) if isinstance(use.ctx, ast.Del)
+            ]
             for node in nodes[1:]:
                 if not isinstance(node, (*FUNCTIONS, ast.ClassDef)) or node is first:
                     continue
@@ -199,9 +201,8 @@ def _redefinitions(tree: Tree) -> Iterator[Message]:
                 if any(last_name(one) == "register" for one in node.decorator_list):
                     continue
                 holder = tree.parent[node]
-                if (
-                    DUMMY.match(name)
-                    or isinstance(holder, ast.If)
+                if DUMMY.match(name) or (
+                    isinstance(holder, ast.If)
                     and (
                         last_name(holder.test) == "TYPE_CHECKING"
                         or any(getattr(inner, "id", "") == name for inner in ast.walk(holder.test))
@@ -294,9 +295,7 @@ def _first_arguments(tree: Tree, owner: ast.ClassDef, facts: ClassFacts) -> Iter
         first = arguments[0].arg
         if meta:
             if child.name == "__new__":
-                if first not in ("cls", "mcs", "metacls", "mcls"):
-                    yield "bad-mcs-classmethod-argument", child.lineno
-                elif first != "mcs":
+                if first not in ("cls", "mcs", "metacls", "mcls") or first != "mcs":
                     yield "bad-mcs-classmethod-argument", child.lineno
             elif kind == "method" and first != "cls" and not first.startswith("_"):
                 yield "bad-mcs-method-argument", child.lineno
@@ -458,7 +457,7 @@ def _guarded(tree: Tree, node: ast.Attribute) -> bool:
 
 
 _OBJECT = frozenset(dir(object)) | {"__dict__", "__module__", "__weakref__"}
-SPECIAL_METHODS = frozenset(
+_SPECIAL_METHODS_WORDS = (
     "__init__ __new__ __del__ __repr__ __str__ __bytes__ __format__ __lt__ __le__ __eq__ __ne__ "
     "__gt__ __ge__ __hash__ __bool__ __getattr__ __getattribute__ __setattr__ __delattr__ __dir__ "
     "__get__ __set__ __delete__ __set_name__ __call__ __len__ __length_hint__ __getitem__ "
@@ -473,5 +472,6 @@ SPECIAL_METHODS = frozenset(
     "__reduce_ex__ __getstate__ __setstate__ __getnewargs__ __getnewargs_ex__ __fspath__ "
     "__sizeof__ __class_getitem__ __init_subclass__ __instancecheck__ __subclasscheck__ "
     "__prepare__ __subclasses__ __mro_entries__ __post_init__ __cmp__ __unicode__ __nonzero__ "
-    "__div__ __idiv__ __rdiv__ __coerce__ __hex__ __oct__ __long__".split()
+    "__div__ __idiv__ __rdiv__ __coerce__ __hex__ __oct__ __long__"
 )
+SPECIAL_METHODS = frozenset(_SPECIAL_METHODS_WORDS.split())

@@ -20,11 +20,12 @@ from research.curate.code.tree_facts import (
     without_docstring,
 )
 
-DEPRECATED = frozenset(
+_DEPRECATED_WORDS = (
     "asynchat asyncore audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp "
     "lib2to3 mailcap msilib nis nntplib optparse ossaudiodev parser pipes smtpd sndhdr spwd sunau "
-    "symbol telnetlib uu xdrlib".split()
+    "symbol telnetlib uu xdrlib"
 )
+DEPRECATED = frozenset(_DEPRECATED_WORDS.split())
 _STOPPERS = {
     ast.Return: "no-else-return",
     ast.Raise: "no-else-raise",
@@ -292,7 +293,7 @@ def _returns(tree: Tree, function: Any) -> Iterator[Message]:
     if explicit and not (len(explicit) == len(own) and _ends(without_docstring(function.body))):
         yield "inconsistent-return-statements", function.lineno
     body = without_docstring(function.body)
-    if len(own) == 1 and len(body) > 1 or (len(own) == 1 and body and body[0] is not own[0]):
+    if (len(own) == 1 and len(body) > 1) or (len(own) == 1 and body and body[0] is not own[0]):
         last = body[-1]
         while isinstance(last, ast.If | ast.Try | ast.ExceptHandler):
             last = _last_child(last)

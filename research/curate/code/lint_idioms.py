@@ -11,7 +11,8 @@ from research.curate.code.syntax_tree import FUNCTIONS, Tree, lookup
 from research.curate.code.tree_facts import is_constant, last_name
 
 _LITERALS = (ast.List, ast.Dict, ast.Set)
-_LOGGING = frozenset("debug info warning warn error exception critical fatal".split())
+_LOGGING_WORDS = "debug info warning warn error exception critical fatal"
+_LOGGING = frozenset(_LOGGING_WORDS.split())
 _OPENING = {"open", "NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory",
             "SpooledTemporaryFile", "Popen", "ZipFile", "TarFile", "Pool",
             "ThreadPoolExecutor", "ProcessPoolExecutor"}  # fmt: skip
@@ -243,7 +244,7 @@ def _logging(call: ast.Call, word: str) -> Iterator[Message]:
         yield "logging-format-interpolation", call.lineno
 
 
-_DUNDERS = frozenset(
+_DUNDERS_WORDS = (
     "__init__ __del__ __repr__ __str__ __bytes__ __format__ __lt__ __le__ __eq__ __ne__ __gt__ "
     "__ge__ __hash__ __bool__ __getattribute__ __setattr__ __delattr__ __dir__ __call__ __len__ "
     "__getitem__ __setitem__ __delitem__ __iter__ __reversed__ __contains__ __enter__ __exit__ "
@@ -252,8 +253,9 @@ _DUNDERS = frozenset(
     "__abs__ __invert__ __complex__ __int__ __float__ __round__ __trunc__ __floor__ __ceil__ "
     "__aiter__ __anext__ __aenter__ __next__ __fspath__ __getattr__ __get__ __set__ __delete__ "
     "__length_hint__ __lshift__ __rshift__ __copy__ __deepcopy__ __subclasscheck__ "
-    "__instancecheck__".split()
-)  # fmt: skip
+    "__instancecheck__"
+)
+_DUNDERS = frozenset(_DUNDERS_WORDS.split())
 
 
 def _method(tree: Tree, call: ast.Call, func: ast.Attribute) -> Iterator[Message]:
@@ -268,7 +270,7 @@ def _method(tree: Tree, call: ast.Call, func: ast.Attribute) -> Iterator[Message
             and scope.node.name.endswith("__")
         ):
             return
-        if isinstance(value, ast.Name) and value.id[:1].isupper() or (
+        if (isinstance(value, ast.Name) and value.id[:1].isupper()) or (
             isinstance(value, ast.Name) and value.id in ("object", "type", "dict", "list", "str",
                                                          "int", "float", "tuple", "set", "cls")
         ):  # fmt: skip
@@ -283,18 +285,21 @@ def _compare(tree: Tree, node: ast.Compare) -> Iterator[Message]:
             if is_constant(side, (bool, type(None))):
                 yield "singleton-comparison", node.lineno
                 break
-    if isinstance(op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-        if (
-            isinstance(left, ast.Call)
-            and left.func.__class__ is ast.Name
-            and (left.func.id == "type" and len(left.args) == 1)
-        ):
-            yield "unidiomatic-typecheck", node.lineno
-    if isinstance(op, ast.Is | ast.IsNot) and (
-        is_constant(left, (str, int, float, bytes)) or is_constant(right, (str, int, float, bytes))
+    if isinstance(op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot) and (
+        isinstance(left, ast.Call)
+        and left.func.__class__ is ast.Name
+        and (left.func.id == "type" and len(left.args) == 1)
     ):
-        if not any(is_constant(side, bool) for side in (left, right)):
-            yield "literal-comparison", node.lineno
+        yield "unidiomatic-typecheck", node.lineno
+    if (
+        isinstance(op, ast.Is | ast.IsNot)
+        and (
+            is_constant(left, (str, int, float, bytes))
+            or is_constant(right, (str, int, float, bytes))
+        )
+        and not any(is_constant(side, bool) for side in (left, right))
+    ):
+        yield "literal-comparison", node.lineno
     if len(node.ops) == 1 and _same_name(left, right):
         yield "comparison-with-itself", node.lineno
 
@@ -402,9 +407,8 @@ def _loop(tree: Tree, loop: ast.For) -> Iterator[Message]:
             and last_name(stop.func) == "len"
             and len(stop.args) == 1
             and (isinstance(target, ast.Name) and isinstance(stop.args[0], ast.Name))
-        ):
-            if _subscripts_only(loop, stop.args[0].id, target.id):
-                yield "consider-using-enumerate", loop.lineno
+        ) and _subscripts_only(loop, stop.args[0].id, target.id):
+            yield "consider-using-enumerate", loop.lineno
     keyed = target.id if isinstance(target, ast.Name) else ""
     mapping = iterated.func.value if _is_keys(iterated) else iterated
     if (

@@ -14,11 +14,14 @@ Message = tuple[str, int]  # symbol and line
 
 MAX_LINES = 1000
 _TRAILING = re.compile(r"[ \t\v]\r?$", re.MULTILINE)
-_BEFORE_PARENTHESES = frozenset(
-    "assert del elif except for if in not raise return while yield with = :=".split()
+_BEFORE_PARENTHESES_WORDS = (
+    "assert del elif except for if in not raise return while yield with = :="
 )
-_NEEDS_PARENTHESES = frozenset("and or yield for else , :=".split())
-_AFTER_PARENTHESES = frozenset(": ) ] } in".split())
+_BEFORE_PARENTHESES = frozenset(_BEFORE_PARENTHESES_WORDS.split())
+_NEEDS_PARENTHESES_WORDS = "and or yield for else , :="
+_NEEDS_PARENTHESES = frozenset(_NEEDS_PARENTHESES_WORDS.split())
+_AFTER_PARENTHESES_WORDS = ": ) ] } in"
+_AFTER_PARENTHESES = frozenset(_AFTER_PARENTHESES_WORDS.split())
 
 
 def check_lines(tree: Tree, text: str) -> Iterator[Message]:
@@ -94,7 +97,7 @@ def _parentheses(tokens: Tokens) -> Iterator[Message]:
         if end >= len(strings) or strings[end] != ")" or depths[end] != depth:
             continue
         after = strings[end + 1] if end + 1 < len(strings) else "\n"
-        if after not in _AFTER_PARENTHESES and after[:1] not in "\r\n#" or end == number + 2:
+        if (after not in _AFTER_PARENTHESES and after[:1] not in "\r\n#") or end == number + 2:
             continue
         if double and strings[number + 2] == "(":
             continue

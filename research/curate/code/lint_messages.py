@@ -3,7 +3,7 @@
 The first letter of an id is its category: convention, refactor, warning, error or fatal.
 """
 
-_TABLE = (  # id and symbol
+_TABLE_WORDS = (
     "C0103 invalid-name C0104 disallowed-name C0105 typevar-name-incorrect-variance C0112 "
     "empty-docstring C0114 missing-module-docstring C0115 missing-class-docstring C0116 "
     "missing-function-docstring C0117 unnecessary-negation C0121 singleton-comparison C0123 "
@@ -141,8 +141,9 @@ _TABLE = (  # id and symbol
     "looping-through-iterator W4901 deprecated-module W4902 deprecated-method W4903 "
     "deprecated-argument W4904 deprecated-class W4905 deprecated-decorator W4906 "
     "deprecated-attribute"
-).split()
-_OLD_SYMBOLS = (  # an earlier symbol and that of today
+)
+_TABLE = _TABLE_WORDS.split()
+_OLD_SYMBOLS_WORDS = (
     "bad-context-manager unexpected-special-method-signature bad-exception-context "
     "bad-exception-cause bad-option-value useless-option-value bad-option-value "
     "unknown-option-value blacklisted-name disallowed-name broad-except broad-exception-caught "
@@ -163,38 +164,38 @@ _OLD_SYMBOLS = (  # an earlier symbol and that of today
     "unbalanced-tuple-unpacking old-unidiomatic-typecheck unidiomatic-typecheck "
     "old-unpacking-non-sequence unpacking-non-sequence unhashable-dict-key unhashable-member "
     "unneeded-not unnecessary-negation useless-super-delegation useless-parent-delegation"
-).split()
+)
+_OLD_SYMBOLS = _OLD_SYMBOLS_WORDS.split()
 BY_ID = dict(zip(_TABLE[::2], _TABLE[1::2], strict=True))
 SYMBOLS = {symbol: id for id, symbol in BY_ID.items()}
 BY_ID |= dict(zip(_OLD_SYMBOLS[::2], _OLD_SYMBOLS[1::2], strict=True))
 # names that were messages once
-RETIRED = frozenset(
-    (
-        "C0326 C0330 C1001 E1001 E1002 E1601 E1602 E1603 E1604 E1605 E1609 R0201 R0921 R0922 W0110 "
-        "W0111 W0142 W0232 W0312 W0332 W0710 W1001 W1601 W1602 W1603 W1604 W1605 W1606 W1607 W1608 "
-        "W1609 W1610 W1611 W1612 W1613 W1614 W1615 W1616 W1617 W1618 W1619 W1620 W1621 W1622 W1623 "
-        "W1624 W1625 W1626 W1627 W1628 W1629 W1630 W1632 W1633 W1634 W1635 W1636 W1637 W1638 W1639 "
-        "W1640 W1642 W1643 W1644 W1645 W1646 W1647 W1648 W1649 W1650 W1651 W1652 W1653 W1654 W1655 "
-        "W1656 W1657 W1658 W1659 W1660 W1661 W1662 abstract-class-little-used abstract-class-not-used "
-        "apply-builtin assign-to-new-keyword backtick bad-continuation bad-python3-import "
-        "bad-whitespace basestring-builtin buffer-builtin cmp-builtin cmp-method coerce-builtin "
-        "coerce-method comprehension-escape delslice-method deprecated-itertools-function "
-        "deprecated-lambda deprecated-operator-function deprecated-str-translate-call "
-        "deprecated-string-function deprecated-sys-function deprecated-types-field "
-        "deprecated-urllib-function dict-items-not-iterating dict-iter-method dict-keys-not-iterating "
-        "dict-values-not-iterating dict-view-method div-method exception-escape "
-        "exception-message-attribute execfile-builtin file-builtin filter-builtin-not-iterating "
-        "getslice-method hex-method idiv-method implicit-map-evaluation import-star-module-level "
-        "indexing-exception input-builtin intern-builtin invalid-str-codec long-builtin "
-        "lowercase-l-suffix map-builtin-not-iterating metaclass-assignment mixed-indentation "
-        "next-method-called next-method-defined no-absolute-import no-init no-self-use "
-        "no-space-after-comma no-space-after-operator no-space-before-operator nonstandard-exception "
-        "nonzero-method oct-method old-backtick old-division old-indexing-exception "
-        "old-old-raise-syntax old-raise-syntax old-raising-string old-style-class "
-        "old-unpacking-in-except parameter-unpacking print-statement property-on-old-class "
-        "raising-string range-builtin-not-iterating raw_input-builtin rdiv-method reduce-builtin "
-        "reload-builtin round-builtin setslice-method slots-on-old-class standarderror-builtin "
-        "star-args super-on-old-class sys-max-int unichr-builtin unicode-builtin unpacking-in-except "
-        "using-cmp-argument xrange-builtin xreadlines-attribute zip-builtin-not-iterating"
-    ).split()
+_RETIRED_WORDS = (
+    "C0326 C0330 C1001 E1001 E1002 E1601 E1602 E1603 E1604 E1605 E1609 R0201 R0921 R0922 W0110 "
+    "W0111 W0142 W0232 W0312 W0332 W0710 W1001 W1601 W1602 W1603 W1604 W1605 W1606 W1607 W1608 "
+    "W1609 W1610 W1611 W1612 W1613 W1614 W1615 W1616 W1617 W1618 W1619 W1620 W1621 W1622 W1623 "
+    "W1624 W1625 W1626 W1627 W1628 W1629 W1630 W1632 W1633 W1634 W1635 W1636 W1637 W1638 W1639 "
+    "W1640 W1642 W1643 W1644 W1645 W1646 W1647 W1648 W1649 W1650 W1651 W1652 W1653 W1654 W1655 "
+    "W1656 W1657 W1658 W1659 W1660 W1661 W1662 abstract-class-little-used abstract-class-not-used "
+    "apply-builtin assign-to-new-keyword backtick bad-continuation bad-python3-import "
+    "bad-whitespace basestring-builtin buffer-builtin cmp-builtin cmp-method coerce-builtin "
+    "coerce-method comprehension-escape delslice-method deprecated-itertools-function "
+    "deprecated-lambda deprecated-operator-function deprecated-str-translate-call "
+    "deprecated-string-function deprecated-sys-function deprecated-types-field "
+    "deprecated-urllib-function dict-items-not-iterating dict-iter-method dict-keys-not-iterating "
+    "dict-values-not-iterating dict-view-method div-method exception-escape "
+    "exception-message-attribute execfile-builtin file-builtin filter-builtin-not-iterating "
+    "getslice-method hex-method idiv-method implicit-map-evaluation import-star-module-level "
+    "indexing-exception input-builtin intern-builtin invalid-str-codec long-builtin "
+    "lowercase-l-suffix map-builtin-not-iterating metaclass-assignment mixed-indentation "
+    "next-method-called next-method-defined no-absolute-import no-init no-self-use "
+    "no-space-after-comma no-space-after-operator no-space-before-operator nonstandard-exception "
+    "nonzero-method oct-method old-backtick old-division old-indexing-exception "
+    "old-old-raise-syntax old-raise-syntax old-raising-string old-style-class "
+    "old-unpacking-in-except parameter-unpacking print-statement property-on-old-class "
+    "raising-string range-builtin-not-iterating raw_input-builtin rdiv-method reduce-builtin "
+    "reload-builtin round-builtin setslice-method slots-on-old-class standarderror-builtin "
+    "star-args super-on-old-class sys-max-int unichr-builtin unicode-builtin unpacking-in-except "
+    "using-cmp-argument xrange-builtin xreadlines-attribute zip-builtin-not-iterating"
 )
+RETIRED = frozenset(_RETIRED_WORDS.split())

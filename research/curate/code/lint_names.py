@@ -111,7 +111,7 @@ def _missing_names(tree: Tree) -> Iterator[Message]:
     for node in tree.of(ast.ImportFrom):
         facts = standard_module(node.module) if node.module and not node.level else None
         near = node.level == 1 and not node.module
-        if not near and (facts is None or not facts.complete) or in_fallback(tree, node):
+        if (not near and (facts is None or not facts.complete)) or in_fallback(tree, node):
             continue
         for alias in node.names:
             if alias.name != "*" and (near or alias.name not in facts.names):

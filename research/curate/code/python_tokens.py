@@ -31,11 +31,12 @@ _TOKEN = re.compile(
 _INDENTATION = re.compile(r"[ \t\f]*")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 # each may put what follows, or what came before, one level deeper in the syntax tree
-_DEEPENING = frozenset(
+_DEEPENING_WORDS = (
     "not lambda if else for await and or in is . + - * / % ** // @ ~ & | ^ << >> < > == != <= >= :="
-    .split()
-)  # fmt: skip
-_FLAT = frozenset(", ; : =".split())
+)
+_DEEPENING = frozenset(_DEEPENING_WORDS.split())
+_FLAT_WORDS = ", ; : ="
+_FLAT = frozenset(_FLAT_WORDS.split())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -119,9 +119,9 @@ def in_fallback(tree: Tree, node: ast.AST) -> bool:
     if handles(tree, node, "ImportError", "ModuleNotFoundError"):
         return True
     above = tree.parent.get(node)
-    return above.__class__ is ast.ExceptHandler and last_name(above.type) in (
+    return (above.__class__ is ast.ExceptHandler and last_name(above.type) in (
         "ImportError", "ModuleNotFoundError",
-    ) or is_type_checking(tree, node)  # fmt: skip
+    )) or is_type_checking(tree, node)  # fmt: skip
 
 
 def owner_of(tree: Tree, attribute: ast.Attribute, kind: str = "method") -> ast.ClassDef | None:

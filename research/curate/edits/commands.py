@@ -13,7 +13,8 @@ from typing import Any
 
 from research.artefacts import data_root
 from research.corpora.document import NAME, NAMING, Corpus, Document
-from research.curate.edits.chunks import CHUNK_CHARACTERS, refine as refine_text, removed_lines
+from research.curate.edits.chunks import CHUNK_CHARACTERS, removed_lines
+from research.curate.edits.chunks import refine as refine_text
 from research.curate.edits.compile import compile_program
 from research.curate.edits.execute import Lines
 from research.curate.edits.program import DropDoc, KeepDoc, parse, write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -88,7 +89,7 @@ def spans(program: Sequence[Operation], text: str) -> list[Span]:
         return removed
     kept = [span for span in replaced if not _within(span, removed)]
     found = sorted([*removed, *kept], key=lambda span: (span.start, span.end))
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in itertools.pairwise(found):
         if second.start < first.end:
             raise ProgramError(
                 f"two operations change {_shown(text[second.start : first.end])} differently"

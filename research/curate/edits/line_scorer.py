@@ -35,7 +35,7 @@ WINDOW = 64  # lines
 BATCH = 16  # windows
 _WORD = re.compile(r"\w+|[^\w\s]")
 _PREFIX = re.compile(r"^\[\d+\]", re.MULTILINE)
-_ENDS = ".!?…\"”:;"
+_ENDS = '.!?…"”:;'
 
 
 class LineModel(nnx.Module):

@@ -9,8 +9,8 @@
     remove_str("]", 12, 2)              the third that begins in line 12 goes
     normalize("“", "\\"")                everywhere the first string becomes the second
 
-One call a line.  Strings stand in double or single quotes, with the escapes \\\\ \\" \\' \\n \\r \\t
-\\uXXXX and \\UXXXXXXXX.  The language is ProX's (Zhou et al. 2024, https://arxiv.org/abs/2409.17115)
+One call a line.  Strings stand in double or single quotes, with the escapes
+\\\\ \\" \\' \\n \\r \\t \\uXXXX and \\UXXXXXXXX.  The language is ProX's (Zhou et al. 2024, https://arxiv.org/abs/2409.17115)
 with RefineX's removal of strings (Bi et al. 2025, https://arxiv.org/abs/2507.03253); the line and
 the number tell equal strings apart.  A program is parsed, never evaluated.
 """

@@ -9,18 +9,18 @@ and what is read is what is kept, dropped and quarantined.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from typing import ClassVar
 
 from research.corpora.document import Document
 from research.curate.filters.gopher import GopherQuality, GopherRepetition
-from research.curate.filters.mathematics import math_score
+from research.curate.filters.mathematics import LOOKED_AT, math_score
 from research.curate.filters.web_rules import FineWebQuality
 from research.curate.steps import Drop, Step, threshold
 
 KINDS = ("general", "code", "math", "qa")
-_FENCED = re.compile(r"^(`{3,})[^`\n]*\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
-_LATEX = re.compile(r"\$[^$\n]{1,400}\$|\\\(.{1,400}?\\\)|\\\[|\\begin\{")
+_LATEX = re.compile(r"\$[^$\n]{0,200}[\\^_][^$\n]{0,200}\$|\\\(.{1,400}?\\\)|\\\[|\\begin\{")
 _SCHEMA = re.compile(r"schema\.org/?(?:\\?/)?(?:QAPage|FAQPage|Question\b)|\"(?:QAPage|FAQPage)\"")
 # lines that begin a question and an answer, or the choices of one
 _QUESTION = re.compile(
@@ -55,7 +55,7 @@ class Kind(Step):
 
     def __call__(self, document: Document) -> Document:
         text = document.text
-        code = sum(len(match[2]) for match in _FENCED.finditer(text))
+        code = code_characters(text)
         meta = {**document.meta, "kind": self._kind(document, text, code)}
         if code:
             meta["code_characters"] = code
@@ -67,7 +67,7 @@ class Kind(Step):
         score = math_score(text)
         if score >= self.min_math_score:
             return "math"
-        if score >= self.min_math_score_with_latex and _LATEX.search(text):
+        if score >= self.min_math_score_with_latex and _LATEX.search(text[:LOOKED_AT]):
             return "math"
         return "code" if code >= self.min_code_characters else "general"
 
@@ -82,6 +82,22 @@ class Kind(Step):
         if _count(_ANSWER, text, self.min_questions) >= self.min_questions:
             return True
         return _answered(text) >= max(3, self.min_questions)
+
+
+def code_characters(text: str) -> int:
+    """Characters between fences of backticks, without blank lines."""
+    if "```" not in text:
+        return 0
+    count, fence = 0, ""
+    for line in text.split("\n"):
+        if fence:
+            if line == fence:
+                fence = ""
+            else:
+                count += len(line)
+        elif line.startswith("```"):
+            fence = "`" * (len(line) - len(line.lstrip("`")))
+    return count
 
 
 def _count(pattern: re.Pattern[str], text: str, enough: int) -> int:
@@ -100,7 +116,7 @@ def _answered(text: str) -> int:
     return sum(
         question.endswith("?") and 10 <= len(question) <= 200 and "\n" not in question
         and len(answer) > 60 and not answer.endswith("?")
-        for question, answer in zip(blocks, blocks[1:], strict=False)
+        for question, answer in itertools.pairwise(blocks)
     )  # fmt: skip
 
 

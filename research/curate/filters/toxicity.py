@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit
 
 from research.corpora.document import Document
 from research.curate.filters.joblib_tables import read_joblib
@@ -67,7 +66,7 @@ class ToxicityModel:
         for k, bias in enumerate(self.biases):
             value = np.bincount(places, tfidf * self.weights[rows, k], len(found))
             value = np.divide(value, norm, out=np.zeros_like(norm), where=norm > 0) + bias
-            chances += expit(-(self.slopes[k] * value + self.shifts[k]))
+            chances += 1 / (1 + np.exp(self.slopes[k] * value + self.shifts[k]))
         known = np.bincount(places, minlength=len(found)) / np.array(different)
         return chances / len(self.biases), known
 

@@ -29,7 +29,7 @@ from research.curate.quality.sources import from_corpora, from_ratings, from_sco
 from research.curate.quality.step import Quality
 from research.curate.quality.training import telling_ngrams
 from research.curate.runner import curate
-from research.curate.score_tables import made_before, save, score_corpus
+from research.curate.score_tables import made_before, plan, save, score_corpus
 from research.errors import GristmillError
 from research.terminal import human, parse_count, progress, table
 
@@ -86,6 +86,7 @@ def quality(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(RATERS)}; or MODULE:FUNCTION from a list of documents to a list of Ratings"
     ))  # fmt: skip
     rating.add_argument("--out", required=True, metavar="NAME", help="of the table")
+    rating.add_argument("--dry-run", action="store_true", help="say what would be rated, and stop")
     rating.set_defaults(run=run_rate)
 
     show = actions.add_parser("show", help="what a model was made of, and how good it is")
@@ -206,6 +207,9 @@ def run_rate(args: argparse.Namespace) -> int:
     corpus = Corpus.open(root, args.corpus)
     definition = {"scores": "ratings", "rater": args.rater, "criteria": list(CRITERIA),
                   "corpus": corpus.manifest["fingerprint"]}  # fmt: skip
+    if args.dry_run:
+        print(plan(root, corpus, definition))
+        return 0
     scored = made_before(root, args.out, definition)
     if before := scored is not None:
         found = scored.read()

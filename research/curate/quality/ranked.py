@@ -9,6 +9,7 @@ exact, and the same for any number of processes and any order of documents.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 from collections.abc import Mapping
@@ -81,7 +82,7 @@ class Ranked(Step):
         if refusal := self.refuse(score):
             return refusal
         key = (score, _id_hash(document.id))
-        cuts = [_read(cut, self.name) for cut in self.cuts]
+        cuts = _read(self.cuts, self.name)
         if cuts and key < cuts[0]:
             detail = f"{score:.6g}; the last of the best {self.keep_share:g} has {cuts[0][0]:.6g}"
             return Drop("low_rank", detail)
@@ -104,9 +105,15 @@ def _write(key: Key) -> str:
     return f"{key[0]!r}@{key[1]:016x}"
 
 
-def _read(cut: str, step: str) -> Key:
-    score, _, hashed = cut.partition("@")
-    try:
-        return float(score), int(hashed, 16)
-    except ValueError:
-        raise GristmillError(f"{step}.cuts is {cut!r}; leave it out: it is filled in") from None
+@functools.lru_cache(maxsize=8)
+def _read(cuts: tuple[str, ...], step: str) -> list[Key]:
+    found = []
+    for cut in cuts:
+        score, _, hashed = cut.partition("@")
+        try:
+            found.append((float(score), int(hashed, 16)))
+        except ValueError:
+            raise GristmillError(
+                f"{step}.cuts has {cut!r}; leave it out: it is filled in"
+            ) from None
+    return found
