@@ -34,6 +34,7 @@ def perplexity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=parse_count, help="of a window (default: the run's)")
     parser.add_argument("--batch", type=parse_count, default=16, help="rows at a time")
     parser.add_argument("--attention", default="auto")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be scored, and stop")
     parser.set_defaults(run=run_perplexity)
 
 
@@ -52,6 +53,9 @@ def run_perplexity(args: argparse.Namespace) -> None:
         "length": model.length,
         "corpus": corpus.manifest["fingerprint"],
     }
+    if args.dry_run:
+        print(score_tables.plan(root, corpus, definition))
+        return
     scored = score_tables.made_before(root, args.out, definition)
     if before := scored is not None:
         found = scored.read()
