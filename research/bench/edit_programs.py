@@ -25,8 +25,8 @@ SAMPLES = ("web_sample", "wiki_sample", "code_sample", "math_sample", "docs_samp
 DIFFS = 10_000
 LONGEST = 100_000  # characters of a document
 AWKWARD = (
-    'a, "b", (c) = [d]', "remove_str(\"x\", 3)", "it's \\n not\\t a \\\\ line", "=", ",,", "((", "))",
-    '"""', "'''", "\\", "é→‽ 漢字 🦉 ﷽", "\u2028", "\u00a0 \u200b", "\t", "\r", "\r\n", "\x0b\x0c",
+    'a, "b", (c) = [d]', "remove_str(\"x\", 3)", "it's \\n not\\t a \\\\ line", "=", ",,", "((",
+    "))", '"""', "'''", "\\", "é→‽ 漢字 🦉 ﷽", "\u2028", "\u00a0 \u200b", "\t", "\r", "\r\n", "\x0b\x0c",
     "a\u0301a\u0301", "#", "[001]", "drop_doc()", " ", "\n\n\n",
 )  # fmt: skip
 

@@ -126,8 +126,10 @@ def _pylint(python: str, files: list[Path], folder: Path) -> list[dict[str, Any]
     listed, results = folder / "files.json", folder / "results.jsonl"
     listed.write_text(json.dumps([str(path) for path in files]))
     results.touch()
-    process = subprocess.Popen([python, lint_anchor.__file__, str(listed), str(results)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    command = [python, lint_anchor.__file__, str(listed), str(results)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     with progress(total=len(files), desc="pylint", unit="file") as bar:
         while process.poll() is None:
             time.sleep(1)
@@ -165,8 +167,8 @@ def _lone(python: str, files: list[Path], rounds: int) -> tuple[float, float]:
 
 def _crashes() -> int:
     """Files of the standard library's tests on which a step fails, in a process of its own."""
-    run = subprocess.run([sys.executable, "-c", "from research.bench.lint import count_crashes as c;"
-                          "print(c())"], capture_output=True, text=True, check=False)  # fmt: skip
+    code = "from research.bench.lint import count_crashes; print(count_crashes())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if run.returncode:
         raise GristmillError(f"a file of the standard library's tests ends the process: "
                              f"{run.stderr.strip().splitlines()[-1:]}")  # fmt: skip

@@ -2,8 +2,8 @@
 
     PYTHON lint_anchor.py FILES.json RESULTS.jsonl
 
-The first file holds a list of paths.  Every one is copied alone into an empty folder, as SwallowCode
-does, and checked by one pylint process for all; a line of the results is
+The first file holds a list of paths.  Every one is copied alone into an empty folder, as
+SwallowCode does, and checked by one pylint process for all; a line of the results is
 
     {"path", "statements", "fatal", "messages": {symbol: count}, "score", "cpu_s"}
 

@@ -323,8 +323,9 @@ def _standard_module(name: str, depth: int) -> ModuleFacts | None:
             readable = readable and other is not None and other.readable
     exported = {name for name in names if not name.startswith("_")}
     # what a module written in C puts in their place, at the end of the file, is not known
-    replaced = max((node.lineno for node in tree.of(ast.ImportFrom) if node.names[0].name == "*"
-                    and not node.level and _source(node.module or "") is None), default=0)  # fmt: skip
+    native = [node.lineno for node in tree.of(ast.ImportFrom) if node.names[0].name == "*"
+              and not node.level and _source(node.module or "") is None]  # fmt: skip
+    replaced = max(native, default=0)
     top = {node.name: facts for node, facts in classes(tree).items()
            if tree.scope[node] is tree.module and node.lineno > replaced}  # fmt: skip
     for alias_name in tree.module.bound:  # classes that are imported to be imported from here

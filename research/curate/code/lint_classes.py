@@ -268,8 +268,9 @@ def _outside_init(tree: Tree, node: ast.ClassDef, facts: ClassFacts) -> Iterator
                    if tree.parent[target].__class__ is not ast.AugAssign]  # fmt: skip
         if name == "__dict__" or name in known:
             continue
-        if any(last_name(decorator) == "setter" for target in targets
-               for decorator in getattr(method_of(tree, target), "decorator_list", ())):  # fmt: skip
+        methods = [method_of(tree, target) for target in targets]
+        decorators = [one for method in methods if method for one in method.decorator_list]
+        if any(last_name(decorator) == "setter" for decorator in decorators):
             continue
         for target in targets:
             yield "attribute-defined-outside-init", target.lineno

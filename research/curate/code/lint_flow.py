@@ -88,9 +88,8 @@ def _imports(tree: Tree) -> Iterator[Message]:
             yield "wildcard-import", node.lineno
             continue
         for alias in node.names:
-            if plain and alias.asname and "." in alias.name:
-                if alias.name.rpartition(".")[2] == alias.asname:
-                    yield "consider-using-from-import", node.lineno
+            if plain and "." in alias.name and alias.name.rpartition(".")[2] == alias.asname:
+                yield "consider-using-from-import", node.lineno
             if alias.asname == alias.name and "." not in alias.name:
                 yield "useless-import-alias", node.lineno
             # `first` of a reimport stands right in the body of the function or the module

@@ -155,13 +155,12 @@ def _call(tree: Tree, call: ast.Call) -> Iterator[Message]:
     elif name == "breakpoint":
         yield "forgotten-debug-statement", call.lineno
     module = getattr(getattr(func, "value", None), "id", "")
-    if (name == "open" or (module in ("io", "codecs_") and word == "open")) and call.args:
+    if (name == "open" or (module, word) == ("io", "open")) and call.args:
         yield from _open(call, keywords)
     if (module, word) == ("pdb", "set_trace"):
         yield "forgotten-debug-statement", call.lineno
-    if module == "subprocess" and word == "run" and "check" not in keywords | {None} - {None}:
-        if None not in keywords:
-            yield "subprocess-run-check", call.lineno
+    if (module, word) == ("subprocess", "run") and not keywords & {"check", None}:
+        yield "subprocess-run-check", call.lineno
     if _is_resource(name, module, word):
         yield from _without_with(tree, call)
     if module and (word in _LOGGING or word == "log") and _is_logger(tree, module):

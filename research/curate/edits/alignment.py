@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
+MOST_PAIRS = 1 << 28  # of lines or words that are compared with each other
 MOST_CELLS = 1 << 24  # of the table of one alignment: 32 MiB
 _FAR = np.uint16(65535)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
@@ -159,10 +160,12 @@ def _matched(old: list[str], new: list[str], finer: bool) -> list[Run]:
     edges = [0]
     for piece in old:
         edges.append(edges[-1] + len(piece))
-    if is_subsequence(new_ids, old_ids):
-        if (found := fewest_runs(old_ids, new_ids)) is not None:
-            return [(edges[start], edges[end]) for start, end in found]
+    found = fewest_runs(old_ids, new_ids) if is_subsequence(new_ids, old_ids) else None
+    if found is not None:
+        return [(edges[start], edges[end]) for start, end in found]
     runs: list[Run] = []
+    if len(old) * len(new) > MOST_PAIRS:
+        return runs  # to compare them would take too long: everything stays
     matcher = difflib.SequenceMatcher(None, old_ids, new_ids, autojunk=True)
     for kind, start, end, new_start, new_end in matcher.get_opcodes():
         if kind == "delete":

@@ -39,7 +39,7 @@ def refine(parser: argparse.ArgumentParser) -> None:
                                "as parents")  # fmt: skip
     compile_.add_argument("--out", required=True, metavar="FILE", help="of JSON lines")
     compile_.add_argument("--missing", choices=("skip", "drop"), default="skip",
-                          help="originals without a rewrite get no program, or drop_doc()")  # fmt: skip
+                          help="originals without a rewrite: no program, or drop_doc()")  # fmt: skip
     compile_.set_defaults(run=run_compile)
     apply = actions.add_parser("apply", help="a corpus with programs applied")
     apply.add_argument("corpus", metavar="CORPUS")
@@ -47,7 +47,7 @@ def refine(parser: argparse.ArgumentParser) -> None:
     apply.add_argument("--out", required=True, metavar="NAME", help="the corpus to make")
     apply.add_argument("--version", default="1", help="its version (default: 1)")
     apply.add_argument("--max-removed", type=float, default=0.5, metavar="SHARE",
-                       help="a program that takes more of a text is refused (default: 0.5)")  # fmt: skip
+                       help="programs that take more are refused (default: 0.5)")  # fmt: skip
     apply.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     apply.set_defaults(run=run_apply)
     train = actions.add_parser("train", help="a small model of which lines programs remove")
@@ -155,12 +155,13 @@ def run_apply(args: argparse.Namespace) -> None:
         for document in corpus.documents()
         if "edit_refused" in document.meta
     )
+    passages = sum(tally["changes"] for tally in edited.values())
     print(
         f"{corpus.name} {'made before' if before else 'made'}: "
         f"{corpus.manifest['documents']} of {source.manifest['documents']} documents, "
         f"{human(corpus.manifest['bytes'], 'B')} of {human(source.manifest['bytes'], 'B')}\n"
-        f"  {len(programs)} programs; {sum(tally['changes'] for tally in edited.values())} passages "
-        f"removed or replaced; {refused.total()} programs refused (meta.edit_refused says why)\n"
+        f"  {len(programs)} programs; {passages} passages removed or replaced; "
+        f" {refused.total()} programs refused (meta.edit_refused says why)\n"
         f"with examples: gristmill curate show {args.out}"
     )
 
@@ -180,8 +181,11 @@ def run_train(args: argparse.Namespace) -> None:
             continue  # of a whole document, not of its lines
         texts.append(document.text)
         gone.append(removed_lines(program, len(Lines(document.text))))
-    scorer, quality = train(texts, gone, args.seed, args.epochs,
-                            lambda epochs: progress(epochs, desc="refine", unit="epoch"))  # fmt: skip
+
+    def bar(epochs: range) -> Any:
+        return progress(epochs, desc="refine", unit="epoch")
+
+    scorer, quality = train(texts, gone, args.seed, args.epochs, bar)
     facts = {"corpus": corpus.manifest["fingerprint"], "programs": fingerprint_of(args.programs),
              "seed": args.seed, "held_out": dataclasses.asdict(quality)}  # fmt: skip
     scorer.save(Path(args.out), facts)
