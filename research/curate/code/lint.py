@@ -13,10 +13,12 @@ import ast
 import dataclasses
 from collections import Counter
 
+from research.curate.code.lint_access import check_access
 from research.curate.code.lint_calls import check_calls
 from research.curate.code.lint_classes import check_classes
 from research.curate.code.lint_design import check_design, is_docstring
 from research.curate.code.lint_flow import check_flow
+from research.curate.code.lint_functions import check_functions
 from research.curate.code.lint_idioms import check_idioms
 from research.curate.code.lint_lines import Message, check_lines
 from research.curate.code.lint_messages import SYMBOLS
@@ -70,7 +72,8 @@ def lint(text: str) -> Lint:
         switches, messages = pragmas(tree, text)
     except SkipFile:
         return Lint(0, (), share)
-    checks = (check_names, check_design, check_classes, check_flow, check_idioms, check_calls)
+    checks = (check_names, check_design, check_access, check_classes, check_flow, check_idioms,
+              check_functions, check_calls)  # fmt: skip
     try:
         messages += check_lines(tree, text)
         for check in checks:

@@ -39,7 +39,7 @@ def refine(parser: argparse.ArgumentParser) -> None:
                                "as parents")  # fmt: skip
     compile_.add_argument("--out", required=True, metavar="FILE", help="of JSON lines")
     compile_.add_argument("--missing", choices=("skip", "drop"), default="skip",
-                          help="originals without a rewrite: no program, or drop_doc()")  # fmt: skip
+                          help="originals without one get no program, or drop_doc()")  # fmt: skip
     compile_.set_defaults(run=run_compile)
     apply = actions.add_parser("apply", help="a corpus with programs applied")
     apply.add_argument("corpus", metavar="CORPUS")
@@ -161,7 +161,7 @@ def run_apply(args: argparse.Namespace) -> None:
         f"{corpus.manifest['documents']} of {source.manifest['documents']} documents, "
         f"{human(corpus.manifest['bytes'], 'B')} of {human(source.manifest['bytes'], 'B')}\n"
         f"  {len(programs)} programs; {passages} passages removed or replaced; "
-        f" {refused.total()} programs refused (meta.edit_refused says why)\n"
+        f"{refused.total()} programs refused (meta.edit_refused says why)\n"
         f"with examples: gristmill curate show {args.out}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,21 @@ def _hash(id: str) -> int:
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
 
 
-@functools.lru_cache(maxsize=2)
 def open_programs(path: str, fingerprint: str) -> Programs:
     """The programs of a file whose hash is known.
 
     Raises:
       GristmillError: the file is not what it was.
     """
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise GristmillError(f"programs {path}: cannot be read ({error.strerror})") from None
+    return _opened(path, fingerprint, facts.st_mtime_ns, facts.st_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(path: str, fingerprint: str, modified: int, size: int) -> Programs:
     if fingerprint_of(path) != fingerprint:
         raise GristmillError(
             f"{path} has changed since this recipe was made; give it another name, or the corpus"

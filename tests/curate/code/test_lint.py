@@ -74,7 +74,7 @@ def test_messages(source: str, symbol: str) -> None:
         "import os\n\n__all__ = ['os']\n",
         "from typing import List\n\na: 'List' = []\n",
         "def f(_a):\n    return 1\n",
-        "import codecs\n\n\nclass A(codecs.Codec):\n    'a'\n    def encode(self, input, errors=''):"
+        "import codecs\n\n\nclass A(codecs.Codec):\n    'a'\n    def encode(self, input, errors=0):"
         "\n        return b'', 0\n    def decode(self, input, errors='a'):\n        return '', 0\n",
         "class A:\n    'a'\n    def __init__(self):\n        self.set()\n\n    def set(self):\n"
         "        self.a = 1\n",
