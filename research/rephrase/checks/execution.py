@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import re
@@ -11,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any, ClassVar
 
-from research import sandbox
+from research import artefacts, sandbox
 from research.rephrase.checks import run_blocks, run_tests
 from research.rephrase.checks.programs import parse
 from research.rephrase.style import Check, Rejection
@@ -55,13 +54,8 @@ class CodeRuns(Check):
         return Rejection("fails tests", result["detail"]) if result["failed"] else None
 
     def _passes(self, source: str) -> bool:
-        result = _test_again(source, self.cpu_seconds)
+        result = _test(source, (source,), self.cpu_seconds)
         return result["ran"] and bool(result["tests"]) and not result["failed"]
-
-
-@functools.lru_cache(maxsize=1024)
-def _test_again(source: str, cpu_seconds: int) -> dict[str, Any]:
-    return _test(source, (source,), cpu_seconds)
 
 
 def _test(module: str, tests: tuple[str, ...], cpu_seconds: int) -> dict[str, Any]:
@@ -152,18 +146,29 @@ def _close(a: str, b: str, relative: float) -> bool:
     return fractions and math.isclose(float(a), float(b), rel_tol=relative)
 
 
+_TOLD: dict[str, dict[str, Any] | None] = {}  # a job judges an answer more than once
+
+
 def _told(
     program: str, job: dict[str, Any], files: dict[str, str], cpu_seconds: int
 ) -> dict[str, Any] | None:
     """What a program of ours tells from inside of the sandbox; None if it did not get to it."""
-    word = secrets.token_hex(8)
-    outcome = sandbox.run(
-        program,
-        files=files,
-        stdin=json.dumps({**job, "word": word}) + "\n",
-        limits=sandbox.Limits(cpu_seconds=cpu_seconds, wall_seconds=4.0 * cpu_seconds + 5),
-    )
-    for line in reversed(outcome.stdout.splitlines()):
+    key = artefacts.fingerprint([program, job, files, cpu_seconds])
+    if key not in _TOLD:
+        word = secrets.token_hex(8)
+        outcome = sandbox.run(
+            program,
+            files=files,
+            stdin=json.dumps({**job, "word": word}) + "\n",
+            # the wall is far off, so that a busy machine judges as an idle one does
+            limits=sandbox.Limits(cpu_seconds=cpu_seconds, wall_seconds=10.0 * cpu_seconds + 30),
+        )
+        _TOLD[key] = _found(outcome.stdout, word)
+    return _TOLD[key]
+
+
+def _found(stdout: str, word: str) -> dict[str, Any] | None:
+    for line in reversed(stdout.splitlines()):
         if line.startswith(word):
             try:
                 return json.loads(line.removeprefix(word))
