@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # packages read for the real text in them, never imported: their own dependencies are not needed
-SAMPLES := botocore formasaurus gensim reasoning-gym
+SAMPLES := alt-profanity-check botocore formasaurus gensim reasoning-gym
 
 .PHONY: demo test test-slow lint clean
 
