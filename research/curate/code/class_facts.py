@@ -22,6 +22,7 @@ from research.curate.code.tree_facts import is_abstract, last_name, method_kind,
 # methods in which an attribute may be set for the first time
 DEFINING = ("__init__", "__new__", "setUp", "asyncSetUp", "__post_init__")
 _MAX_ANCESTORS = 64
+_MAX_DEFINITIONS = 8  # of a class, under one name
 _MAX_DEPTH = 12  # modules that import from modules
 _DYNAMIC = {"globals", "vars", "setattr", "modules", "global_enum", "_convert", "_convert_"}
 _PROPERTIES = {"property", "cached_property", "setter", "getter", "deleter", "overload"}
@@ -249,6 +250,8 @@ def _base(
     definitions = tree.module.bound.get(base.id)
     if definitions is None:
         return _builtin_class(base.id)
+    if len(definitions) > _MAX_DEFINITIONS:
+        return None
     if any(isinstance(one, ast.alias) for one in definitions):
         origin = imported(tree, base.id)
         facts = standard_module(origin[0]) if origin and origin[1] else None

@@ -47,7 +47,7 @@ def test_compile_apply_train_propose(root: Path, capsys: pytest.CaptureFixture[s
     assert "passage(s) changed" in capsys.readouterr().out
 
     assert main([*gristmill, "train", "noisy", programs, "--out", model, "--seed", "1",
-                 "--epochs", "30"]) == 0  # fmt: skip
+                 "--epochs", "20"]) == 0  # fmt: skip
     told = capsys.readouterr().out
     assert float(told.partition("F1 ")[2].partition(" ")[0]) > 0.6, told
     assert main([*gristmill, "propose", "noisy", model, "--out", proposed]) == 0
@@ -77,8 +77,8 @@ def test_programs_that_take_too_much_or_do_not_fit_are_refused(
     assert all(made[document.id].text == document.text for document in documents if
                document.id in made)  # fmt: skip
     path.write_text('{"id": "a", "program": "keep_doc()"}\n')
-    assert main(["--root", str(root), "curate", "explain", "bad", "--id", documents[0].id]) == 1
-    assert "has changed since this recipe was made" in capsys.readouterr().err
+    assert main(["--root", str(root), "curate", "explain", "bad", "--id", documents[0].id]) == 0
+    assert "has changed since this recipe was made" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
