@@ -26,9 +26,11 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-SETTINGS = {"report_level": 5, "halt_level": 5, "file_insertion_enabled": False, "raw_enabled": False,
-            "syntax_highlight": "none", "input_encoding": "unicode", "output_encoding": "unicode",
-            "math_output": "MathML"}  # fmt: skip
+SETTINGS = {
+    "report_level": 5, "halt_level": 5, "file_insertion_enabled": False, "raw_enabled": False,
+    "syntax_highlight": "none", "input_encoding": "unicode", "output_encoding": "unicode",
+    "math_output": "MathML",
+}  # fmt: skip
 PAGE = """<!DOCTYPE html><html><head><title>{title}</title><meta charset="utf-8"></head><body>
 <div class="navbar"><ul><li><a href="/">Home</a></li><li><a href="/docs">Documentation</a></li>
 <li><a href="/news">News</a></li><li><a href="/about">About us</a></li></ul></div>
@@ -87,8 +89,8 @@ def _formula(source: str, form: str, display: bool) -> str | None:
         return None
     annotated = re.sub(
         r"(<math[^>]*>)(.*)(</math>)",
-        lambda match: f'{match[1]}<semantics><mrow>{match[2]}</mrow><annotation encoding="application/'
-        f'x-tex">{escaped}</annotation></semantics>{match[3]}',
+        lambda match: f"{match[1]}<semantics><mrow>{match[2]}</mrow><annotation "
+        f'encoding="application/x-tex">{escaped}</annotation></semantics>{match[3]}',
         mathml, flags=re.DOTALL,
     )  # fmt: skip
     tag = "div" if display else "span"
@@ -108,9 +110,9 @@ def _formula(source: str, form: str, display: bool) -> str | None:
         return f'<span class="katex-display">{katex}</span>' if display else katex
     style = html.escape(rf"{{\displaystyle {source}}}")
     if form == "wikipedia":
-        return (f'<span class="mwe-math-element"><span class="mwe-math-mathml-inline" style="display: '
-                f'none;">{annotated}</span><img src="/math/svg/0" class="mwe-math-fallback-image-inline"'
-                f' aria-hidden="true" alt="{style}"></span>')  # fmt: skip
+        return (f'<span class="mwe-math-element"><span class="mwe-math-mathml-inline" '
+                f'style="display: none;">{annotated}</span><img src="/math/svg/0" '
+                f'class="mwe-math-fallback-image-inline" alt="{style}"></span>')  # fmt: skip
     return f'<img src="/latex.php?latex=x" alt="{escaped}" class="latex">'
 
 
@@ -118,7 +120,8 @@ def _code(source: str, form: str) -> str:
     if form == "plain":
         return f'<pre class="literal-block">{html.escape(source)}</pre>'
     formatter = HtmlFormatter(linenos="table" if form == "numbered" else False)
-    return f'<div class="highlight-python">{highlight(source, PythonLexer(stripnl=False), formatter)}</div>'
+    drawn = highlight(source, PythonLexer(stripnl=False), formatter)
+    return f'<div class="highlight-python">{drawn}</div>'
 
 
 _WRITTEN = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)

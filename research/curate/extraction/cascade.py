@@ -6,18 +6,20 @@ from operator import mul
 
 from research.curate.extraction.main_content import (
     LEAST_CONTENT,
-    NEVER, View, article, paragraphs_length, take_comments, without_chrome,
+    NEVER,
+    article,
+    take_comments,
+    without_chrome,
 )  # fmt: skip
 from research.curate.extraction.names import COMMENT_SECTION
-from research.curate.extraction.page import CODE, FORMULA, Page
+from research.curate.extraction.page import CODE, FORMULA, TEXT, Page
 from research.curate.extraction.rescue import (
     baseline,
     basic,
-    basic as basic_of,
     justext,
     readability,
 )
-
+from research.curate.extraction.view import View
 
 UNCLEAN = {
     "aside", "audio", "button", "fencedframe", "fieldset", "figure", "footer", "iframe", "input",
@@ -37,11 +39,11 @@ def select(page: Page) -> tuple[View, bytearray, str]:
     backup = clean.copy()
     comments = take_comments(clean)
     found, length, way = _compare(clean, backup, whole, False)
+    everything = basic(whole)
     if length < LEAST_CONTENT:
-        other, other_length = baseline(basic(whole))
+        other, other_length = baseline(everything)
         if other_length > length:
             found, length, way = other, other_length, "baseline"
-    everything = basic(whole)
     if 0 < length < 3000 and length < 0.2 * everything.sums[-1]:
         trimmed = whole.copy()
         for i, marks in enumerate(trimmed.marks):
@@ -83,7 +85,7 @@ def _compare(clean: View, backup: View, whole: View, recall: bool) -> tuple[byte
             if page.tags[i] in UNCLEAN and whole.elements[i]
         )
     if unclean or length < LEAST_CONTENT:
-        just, just_length = justext(basic_of(backup))
+        just, just_length = justext(basic(backup))
         accept = length <= 3 * just_length if unclean else length < just_length
         if just_length and accept:
             return just, just_length, "justext"
@@ -118,17 +120,28 @@ def _prefer(page: Page, found: bytearray, length: int, other: int, recall: bool)
     return False
 
 
-def keep_always(clean: View) -> list[int]:
-    """Code blocks and displayed formulas: they are content wherever they stand but in chrome."""
+def keep_always(clean: View) -> set[int]:
+    """Code blocks and formulas, with the text beside them: they are content wherever they stand but
+    in chrome."""
     page = clean.page
-    return [
-        k
-        for k, kind in enumerate(page.kinds)
-        if clean.pieces[k]
-        and (
-            kind == CODE
-            and k in page.languages
-            or kind == FORMULA
-            and page.texts[k].lstrip()[:2] == "$$"
-        )
-    ]
+    kinds, blocks, alive = page.kinds, page.blocks, clean.pieces
+    kept: set[int] = set()
+    for k, kind in enumerate(kinds):
+        if not alive[k]:
+            continue
+        if kind == CODE:
+            if k in page.languages:
+                kept.add(k)
+        elif kind == FORMULA or (kind == TEXT and page.texts[k].lstrip().startswith(_OPENINGS)):
+            kept.add(k)
+            for step in (-1, 1):
+                j = k + step
+                while 0 <= j < len(kinds) and blocks[j] == blocks[k] and alive[j]:
+                    if j in kept:
+                        break
+                    kept.add(j)
+                    j += step
+    return kept
+
+
+_OPENINGS = ("\\[", "\\(", "$$", "\\begin{")

@@ -26,18 +26,22 @@ _IMAGE_CLASSES = re.compile(r"\b(tex|latex|math|mathtex|eqn?|equation|formula|te
 _IMAGE_SOURCES = re.compile(
     r"codecogs\.com|latex\.(?:php|cgi)|mimetex|mathtex|[?&]cht=tx\b|/latex[/?]"
 )
-_QUERY = re.compile(r"(?:latex\.php\?latex=|[?&]chl=|(?:codecogs|mimetex|mathtex)[^?]*\?(?:latex=)?)"
-                    r"([^&#]+)")  # fmt: skip
-_RENDERED = re.compile(r"\b(?:katex|katex-display|MathJax(?:_(?:Display|SVG|CHTML|SVG_Display|Preview|"
-                       r"PHTML))?|MathJax_CHTML_Display|mwe-math-element)\b")  # fmt: skip
+_QUERY = re.compile(
+    r"(?:latex\.php\?latex=|[?&]chl=|(?:codecogs|mimetex|mathtex)[^?]*\?(?:latex=)?)([^&#]+)"
+)
+_RENDERED = re.compile(
+    r"\b(?:katex|katex-display|mwe-math-element|"
+    r"MathJax(?:_(?:Display|SVG|CHTML|SVG_Display|CHTML_Display|Preview|PHTML))?)\b"
+)
 _TEX_CLASS = re.compile(r"\b(?:tex|latex|math)\b", re.IGNORECASE)
 _DISPLAY = re.compile(r"display|block", re.IGNORECASE)
 _STYLE = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _DELIMITERS = ((r"\(", r"\)", False), (r"\[", r"\]", True), ("$$", "$$", True), ("$", "$", False))
 _SIGNS = (
-    "math", "Math", "MATH", "katex", "latex", "LaTeX", "Latex", "mimetex", 'class="tex"', "class='tex'",
-    'class="tex ', 'tex"', "data-tex", "data-formula", "data-equation", "data-expr", "ql-formula",
+    "math", "Math", "MATH", "katex", "latex", "LaTeX", "Latex", "mimetex", 'class="tex"',
+    "class='tex'", 'class="tex ', 'tex"', "data-tex", "data-formula", "data-equation", "data-expr",
+    "ql-formula",
     "cht=tx", 'alt="$', "alt='$", "\\begin{", "mwe-", "mjx-",
 )  # fmt: skip
 LOOKED_AT = 300  # elements of a rendered formula, so that nesting costs no more than its size
@@ -121,9 +125,9 @@ def delimited(latex: str, display: bool) -> str:
 def _mathml(element: etree._Element, attributes: Mapping[str, str]) -> str:
     display = attributes.get("display") == "block" or attributes.get("mode") == "display"
     for inner in itertools.islice(element.iter(), 20 * LOOKED_AT):
-        if inner.tag.endswith("annotation") and inner.text:
-            if (inner.get("encoding") or "").lower() in _TEX_ENCODINGS:
-                return delimited(inner.text, display)
+        encoding = (inner.get("encoding") or "").lower()
+        if inner.tag.endswith("annotation") and encoding in _TEX_ENCODINGS and inner.text:
+            return delimited(inner.text, display)
     latex = attributes.get("alttext") or to_latex(element)
     return delimited(latex, display)
 
@@ -154,7 +158,9 @@ def _image(attributes: Mapping[str, str]) -> str | None:
     if marked and (query := _QUERY.search(source)):
         return delimited(unquote_plus(query[1]), False)
     stripped = alt.strip()
-    if len(stripped) > 2 and stripped[0] == stripped[-1] == "$" or stripped.startswith(r"\begin{"):
+    if (len(stripped) > 2 and stripped[0] == stripped[-1] == "$") or stripped.startswith(
+        r"\begin{"
+    ):
         return delimited(stripped, stripped.startswith(r"\begin{"))  # LaTeX2HTML
     return None
 

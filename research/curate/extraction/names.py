@@ -93,7 +93,9 @@ def marks_of(attributes: Mapping[str, str]) -> int:
         marks |= _class_marks(name) if not marks else _both(marks, _class_marks(name))
     if len(attributes) > (id is not None) + (name is not None):
         style = get("style")
-        if style and ("hidden" in style and not id or "display" in style and _NONE_SHOWN(style)):
+        if style and (
+            ("hidden" in style and not id) or ("display" in style and _NONE_SHOWN(style))
+        ):
             marks |= HIDDEN
         if get("aria-hidden") == "true":
             marks |= HIDDEN

@@ -1,9 +1,9 @@
 """A web page as flat lists, in the order of the page: quick to select from and to add up over.
 
 A page is parsed by libxml2 and walked once.  Element i has its subtree in elements i to `ends[i]`
-and in text pieces `first[i]` to `last[i]`, so that removing a section is setting a range to zero and
-the length of its text is a difference of two prefix sums.  Formulas and preformatted blocks become
-one piece each, with their LaTeX and their whitespace.
+and in text pieces `first[i]` to `last[i]`, so that removing a section is setting a range to zero
+and the length of its text is a difference of two prefix sums.  Formulas and preformatted blocks
+become one piece each, with their LaTeX and their whitespace.
 """
 
 from __future__ import annotations
@@ -198,6 +198,7 @@ def _flatten(root: etree._Element, mathematical: bool) -> Page:
                 formula = formula_of(element, tag, attribute)
                 if formula is not None:
                     walk.skip_subtree()
+                    tags[i] = "formula"  # no script, no image any more
                     if formula:
                         add(formula, FORMULA)
                     continue
@@ -269,7 +270,7 @@ def preformatted(element: etree._Element) -> str:
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, inner in walk:
         if event == "start":
-            if inner is not element and inner.tag in INVISIBLE or _is_line_number(inner):
+            if (inner is not element and inner.tag in INVISIBLE) or _is_line_number(inner):
                 walk.skip_subtree()
             elif inner.tag == "br":
                 parts.append("\n")

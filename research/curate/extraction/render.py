@@ -1,4 +1,4 @@
-"""Chosen pieces of a page as text: paragraphs, lists, tables, code in fences, images on the side."""
+"""Chosen pieces of a page as text: paragraphs, lists, tables, code in fences; images beside it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from research.curate.extraction.names import BOILERPLATE, HIDDEN
-from research.curate.extraction.main_content import View
 from research.curate.extraction.page import BREAK, CODE, IMAGE, Page
+from research.curate.extraction.view import View
 
 _ITEMS = {"li", "dt", "dd"}
 _CELLS = {"td", "th"}
@@ -44,7 +44,7 @@ def to_text_and_images(
 class _Writer:
     def __init__(self, page: Page) -> None:
         self.page = page
-        items, cells, rows, tables = [], [], [], []
+        items, cells, rows, _tables = [], [], [], []
         depths: list[int] = []
         for i, (tag, parent) in enumerate(zip(page.tags, page.parents, strict=True)):
             root = parent < 0
@@ -75,7 +75,6 @@ class _Writer:
             if kind == IMAGE:
                 continue
             block, text = page.blocks[k], page.texts[k]
-            start = 0 if before < 0 else None
             if kind == CODE:
                 lead = "" if before < 0 else "\n\n"
                 piece = f"{lead}{fenced(text, page.languages.get(k))}"
@@ -86,9 +85,7 @@ class _Writer:
                 before = -2 - block
                 continue
             item = self.items[block]
-            if block == before and not breaks:
-                lead = ""
-            elif before == -1:
+            if (block == before and not breaks) or before == -1:
                 lead = ""
             elif block == before:
                 lead = "\n" if self._row(block) < 0 else " "
@@ -96,10 +93,11 @@ class _Writer:
                 lead = self._between(before, block)
             if item >= 0 and item != last_item and self._row(block) < 0:
                 if lead.strip(" \n") == "":
-                    lead = ("\n" if lead else "") + self._bullet(item)
+                    apart = "\n\n" if last_item < 0 and "\n\n" in lead else "\n" if lead else ""
+                    lead = apart + self._bullet(item)
             elif "\n" in lead and item >= 0 and item == last_item:
                 lead = "\n" + "  " * self.depths[item]
-            if lead and not lead.isspace() or "\n" in lead or before < 0:
+            if (lead and not lead.isspace()) or "\n" in lead or before < 0:
                 text = text.lstrip()
             last_item = item
             if lead and "\n" in lead and out:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from research.curate.extraction.main_content import View
 from research.curate.extraction.names import CONSENT, FOOTER, UNLIKELY, weight_of
-from research.curate.extraction.page import CODE, Page
+from research.curate.extraction.view import View
 
 _SCORES = {
     **dict.fromkeys(("div", "article"), 5),
@@ -50,9 +49,9 @@ def readability(whole: View) -> tuple[bytearray, int, list[int]]:
     for i in range(count):
         if tags[i] == "div" and elements[i]:
             plain = parting[ends[i]] == parting[i + 1]
-            if plain and (linked[ends[i]] == linked[i + 1] or loose[i]):
+            if plain and (linked[ends[i]] == linked[i + 1] or i in loose):
                 as_paragraph[i] = 1
-            elif loose[i]:
+            elif i in loose:
                 own_text.append(i)
     scores: dict[int, float] = {}
 
@@ -103,17 +102,12 @@ def readability(whole: View) -> tuple[bytearray, int, list[int]]:
 def _loose(view: View) -> dict[int, list[int]]:
     """Pieces that stand in a `<div>` itself."""
     page = view.page
-    loose: dict[int, list[int]] = _Lists()
+    loose: dict[int, list[int]] = {}
     for k, block in enumerate(page.blocks):
-        if view.pieces[k] and block >= 0 and page.lengths[k] and page.owners[k] == block:
-            if page.tags[block] == "div":
-                loose[block] = [*loose[block], k]
+        own = page.owners[k] == block and view.pieces[k] and page.lengths[k]
+        if own and page.tags[block] == "div":
+            loose.setdefault(block, []).append(k)
     return loose
-
-
-class _Lists(dict):
-    def __missing__(self, key: int) -> list[int]:
-        return []
 
 
 def _with_siblings(view, best, scores, as_paragraph, links) -> list[int]:
@@ -148,7 +142,7 @@ def _sanitized(view: View, chosen: list[int], scores, as_paragraph) -> tuple[byt
     found = bytearray(len(page.texts))
     total = [0, 0, 0, 0, 0, 0, 0]
     for root in chosen:
-        sums, elements = view.sums, view.elements
+        _sums, elements = view.sums, view.elements
         for i in range(root, ends[root]):
             tag = tags[i]
             if not elements[i]:
@@ -363,7 +357,7 @@ def basic(whole: View) -> View:
 def baseline(view: View) -> tuple[bytearray, int]:
     """The page's articles, else its paragraphs, else all of it."""
     page = view.page
-    tags, ends = page.tags, page.ends
+    tags, _ends = page.tags, page.ends
     found = bytearray(len(page.texts))
     articles = _outermost(view, {"article"})
     articles = [i for i in articles if view.length(i) > 100]

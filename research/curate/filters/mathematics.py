@@ -16,9 +16,9 @@ from research.corpora.document import Document
 from research.curate.steps import Drop, Step, threshold
 
 MARKS = (
-    "<math", "MathJax", "mathjax", "katex", "KaTeX", "math/tex", "math/mml", "mwe-math", "latex.php",
-    "codecogs", "mimetex", "cht=tx", "data-latex", 'class="math', "\\begin{", "\\frac", "\\sum",
-    "\\int", "\\alpha", "\\mathbb", "\\left(", "\\sqrt", "$$", "\\(", "\\[",
+    "<math", "MathJax", "mathjax", "katex", "KaTeX", "math/tex", "math/mml", "mwe-math",
+    "latex.php", "codecogs", "mimetex", "cht=tx", "data-latex", 'class="math', "\\begin{",
+    "\\frac", "\\sum", "\\int", "\\alpha", "\\mathbb", "\\left(", "\\sqrt", "$$", "\\(", "\\[",
 )  # fmt: skip
 TERMS = re.compile(
     r"\b(?:theorems?|lemmas?|corollar(?:y|ies)|proofs?|axioms?|conjectures?|equations?|inequalit"
