@@ -10,6 +10,7 @@
   can be interrupted at any time; documents that cannot be processed are quarantined.  Apache Beam
   (beam_runner.py) runs the same pieces, and has the recipe as a transform.
 - The *report* (report.py) counts for every step: in = kept + dropped + quarantined, always checked.
+- Filters for text are in filters/, for code in code/; programs that edit documents in edits/.
 
     $ gristmill curate wiki_sample --recipe fineweb_rules --out wiki_rules
     wiki_rules@1 made: 80 of 106 documents, 2.57MB, 0 quarantined, fingerprint b48230d329cf1f86

@@ -193,7 +193,7 @@ def run_train(args: argparse.Namespace) -> None:
         f"{args.out}: trained on {len(texts)} texts; on held-out texts with {quality.lines} lines, "
         f"of which {quality.gone} go: precision {quality.precision:.3f}, recall "
         f"{quality.recall:.3f}, F1 {quality.f1:.3f} (removing every line: "
-        f"{quality.baseline_f1:.3f})"
+        f"{quality.baseline_f1:.3f}), area under the curve {quality.auc:.3f}"
     )
 
 

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.stats
 from flax import nnx
 
 from research import artefacts
@@ -188,6 +189,7 @@ class Quality:
       lines, gone: how many there are, and how many of them an expert removed.
       precision, recall, f1: of the lines the scorer removes.
       baseline_f1: of removing every line.
+      auc: the chance that a line that goes is rated above one that stays.
     """
 
     lines: int
@@ -196,6 +198,7 @@ class Quality:
     recall: float
     f1: float
     baseline_f1: float
+    auc: float
 
 
 def train(
@@ -281,4 +284,8 @@ def _quality(weights: Any, threshold: float, rows: Windows, labels: np.ndarray) 
     chances, truth = _chances(weights, rows)[rows.there], labels[rows.there] > 0
     precision, recall, f1 = _scores(chances > threshold, truth)
     baseline = _scores(np.ones_like(truth), truth)[2]
-    return Quality(len(truth), int(truth.sum()), precision, recall, f1, baseline)
+    ranks = scipy.stats.rankdata(chances)
+    gone, stay = int(truth.sum()), int((~truth).sum())
+    above = float(ranks[truth].sum()) - gone * (gone + 1) / 2
+    auc = above / max(1, gone * stay)
+    return Quality(len(truth), gone, precision, recall, f1, baseline, auc)
