@@ -11,8 +11,8 @@ _FENCE = re.compile(
     r"^[ \t]*```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.M | re.S
 )
 _LABEL = re.compile(
-    r"^[ \t#>*\-]*(?:\d{1,3}[.)][ \t]*)?\**(question|q|problem|answer|a|solution)[ \t]*"
-    r"\d{0,3}\**[ \t]*[:.)]\**[ \t]*",
+    r"^[ \t#>*\-]*(?:\d{1,3}[.)][ \t]*)?\**"
+    r"(question|problem|answer|solution|[qa](?=[ \t]?\d{0,3}\**:))[ \t]*\d{0,3}\**[ \t]*[:.)]\**[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _TURN = re.compile(r"^[ \t>*\-]*\**([A-Z][\w .'-]{0,30}?)\**[ \t]*:\**(?=\s)", re.MULTILINE)
