@@ -11,11 +11,12 @@ _FENCE = re.compile(
     r"^[ \t]*```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.M | re.S
 )
 _LABEL = re.compile(
-    r"^[ \t#>*\-]*(?:\d{1,3}[.)][ \t]*)?\**"
-    r"(question|problem|answer|solution|[qa](?=[ \t]?\d{0,3}\**:))[ \t]*\d{0,3}\**[ \t]*[:.)]\**[ \t]*",
+    r"^[ \t#>*\-]*(?:\d{1,3}[.)][ \t]*\**)?"
+    r"(question|problem|answer|solution|[qa](?=[ \t]?\d{0,3}\**:))"
+    r"[ \t]*\d{0,3}\**[ \t]*[:.)]\**[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_TURN = re.compile(r"^[ \t>*\-]*\**([A-Z][\w .'-]{0,30}?)\**[ \t]*:\**(?=\s)", re.MULTILINE)
+_TURN = re.compile(r"^[ \t>*\-]*([A-Z][\w .'-]{0,30}?)\**[ \t]*:\**(?=\s)", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$", re.MULTILINE)
 _STEP = re.compile(r"^[ \t#*]*(?:\d{1,2}[.)]|step \d{1,2}\b)", re.IGNORECASE | re.MULTILINE)
