@@ -21,7 +21,7 @@ from research.curate.steps import Drop, Step, threshold
 
 KINDS = ("general", "code", "math", "qa")
 _LATEX = re.compile(r"\$[^$\n]{0,200}[\\^_][^$\n]{0,200}\$|\\\(.{1,400}?\\\)|\\\[|\\begin\{")
-_SCHEMA = re.compile(r"schema\.org/?(?:\\?/)?(?:QAPage|FAQPage|Question\b)|\"(?:QAPage|FAQPage)\"")
+_SCHEMA = ("QAPage", "FAQPage", "schema.org/Question")
 # lines that begin a question and an answer, or the choices of one
 _QUESTION = re.compile(
     r"^\W{0,4}(?:Q(?:uestion)?\s?\d{0,3}\s?[:.)]\s|(?:(?:who|what|when|where|why|how|which|can|"
@@ -38,7 +38,7 @@ NOTED = "qa_markup"  # in `meta`: the page's source says that it holds questions
 
 def has_qa_markup(html: str) -> bool:
     """Whether a page says in schema.org's terms (JSON-LD or microdata) that it is Q&A or FAQ."""
-    return bool(_SCHEMA.search(html))
+    return any(name in html for name in _SCHEMA)
 
 
 @dataclasses.dataclass(frozen=True)
