@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from research.curate.code.syntax_tree import FUNCTIONS, CannotParse, Scope, Tree, lookup, parse
-from research.curate.code.tree_facts import is_abstract, last_name, method_kind, owner_of
+from research.curate.code.tree_facts import (
+    is_abstract,
+    last_name,
+    method_around,
+    method_kind,
+    owner_of,
+)
 
 # methods in which an attribute may be set for the first time
 DEFINING = ("__init__", "__new__", "setUp", "asyncSetUp", "__post_init__")
@@ -186,12 +192,18 @@ def method_of(tree: Tree, node: ast.AST) -> Any:
 
 
 def _class_of(tree: Tree, name: ast.Name) -> ast.ClassDef | None:
-    """The class of the module of which a name is an instance: bound once, by `NAME = CLASS(…)`."""
+    """The class of the module of which a name is an instance: bound once, by `NAME = CLASS(…)`
+    or, in a class method, `NAME = ….__new__(cls)`."""
     home = lookup(tree.scope[name], name.id)
     targets = home.bound[name.id] if home else ()
     if len(targets) != 1:
         return None
     call = getattr(tree.parent.get(targets[0]), "value", None)
+    if call.__class__ is ast.Call and last_name(call.func) == "__new__" and call.args:
+        first = call.args[0].id if call.args[0].__class__ is ast.Name else ""
+        method = method_around(tree, call, first)
+        made = method is not None and method_kind(tree, method) == "classmethod"
+        return tree.scope[method].node if made else None
     if call.__class__ is not ast.Call or call.func.__class__ is not ast.Name:
         return None
     where = lookup(home, call.func.id)
@@ -242,8 +254,8 @@ def _base(
 ) -> ClassFacts | None:
     """The facts of a base class, or None."""
     if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
-        module = imported(tree, base.value.id)
-        facts = standard_module(module[0]) if module and not module[1] else None
+        origin = imported(tree, base.value.id)
+        facts = standard_module(".".join(filter(None, origin))) if origin else None
         return facts.classes.get(base.attr) if facts else None
     if not isinstance(base, ast.Name):
         return None

@@ -37,8 +37,9 @@ def check_names(tree: Tree) -> Iterator[Message]:
     yield from _unused_imports(tree, exported)
     yield from _undefined(tree)
     yield from _missing_names(tree)
-    for name in exported or ():
-        if name not in tree.module.bound and wildcard_names(tree) is not None:
+    brought = wildcard_names(tree)
+    for name in (exported or ()) if brought is not None else ():
+        if name not in tree.module.bound and name not in brought:
             yield "undefined-all-variable", 1
     for name, nodes in tree.module.bound.items():
         if name in BUILTINS and name != "__doc__" and not _from_builtins(tree, nodes[0]):
