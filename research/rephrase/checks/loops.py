@@ -10,7 +10,7 @@ from typing import ClassVar
 from research.rephrase.checks.words import words
 from research.rephrase.style import Check, Rejection
 
-_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+", re.MULTILINE)  # begins a list's item
+_ITEM = re.compile(r"^[ \t]*(?:\d{1,4}[.)]|[-*•])[ \t]+", re.MULTILINE)  # begins a list's item
 _SAME_CHARACTER = re.compile(r"([^\s\-_=*#.|~])\1*")
 LONGEST_PERIOD = 40  # words
 SHORT = 12  # words, below which only runs are looked at
