@@ -19,14 +19,14 @@ test: .venv/installed
 
 # also the tests that `test` skips: those that need the TPU's compiler, or Ray
 test-slow: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,test,aot,ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[code,demo,test,aot,ray]'
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m pytest tests/train/test_aot.py tests/experiments/test_ray_runner.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gristmill needs Python 3.11 or later")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[code,demo,test]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps $(SAMPLES)
 	touch $@
 
