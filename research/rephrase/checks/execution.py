@@ -16,7 +16,7 @@ from research.rephrase.checks.programs import parse
 from research.rephrase.style import Check, Rejection
 
 _TEST = re.compile(
-    r"^\s*>>> |^assert\b|^def test|^class \w+\([^)\n]{0,200}TestCase\)", re.MULTILINE
+    r"^[ \t]*>>> |^assert\b|^def test|^class \w+\([^)\n]{0,200}TestCase\)", re.MULTILINE
 )
 _FENCE = re.compile(
     r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL
