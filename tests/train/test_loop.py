@@ -190,6 +190,25 @@ def test_weights_of_a_run_begin_another(
     assert losses(tmp_path / "run")[0]["loss"] < losses(whole)[0]["loss"] - 0.5
 
 
+def test_imported_weights_begin_a_run_as_those_of_the_run_they_came_from(
+    gristmill: Start, command: Command, tiny_gin: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "hf")
+    status, _, err = command("weights", "export", str(whole), "--out", folder)
+    assert status == 0, err
+    status, _, err = command("weights", "import", folder, "--name", "returned")
+    assert status == 0, err
+    begun = {}
+    for path in (str(whole), "returned"):
+        directory = tmp_path / Path(path).name
+        options = ("init.kind='weights'", f"init.path='{path}'", "run.steps=3")
+        code, out, err = train(gristmill, tiny_gin, directory, *options)
+        assert code == 0, err
+        begun[path] = losses(directory)
+    assert "parameters of weights returned" in out
+    assert begun["returned"] == begun[str(whole)]
+
+
 def test_a_diverging_run_ends_with_one_line(
     gristmill: Start, tiny_gin: Path, tmp_path: Path
 ) -> None:
