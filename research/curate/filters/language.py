@@ -49,7 +49,9 @@ def language_scores(text: str) -> list[tuple[str, float]]:
     Raises:
       GristmillError: the model is not installed.
     """
-    labels, scores = _model().predict(text[:LONGEST_LOOKED_AT].replace("\n", " "), k=5)
+    line = text[:LONGEST_LOOKED_AT].replace("\n", " ")
+    line = line.encode(errors="replace").decode()  # a lone surrogate is no UTF-8
+    labels, scores = _model().predict(line, k=5)
     return [(label.removeprefix("__label__"), s) for label, s in zip(labels, scores, strict=True)]
 
 
