@@ -55,10 +55,12 @@ def test_a_text_is_a_fine_rewrite_of_itself(sample_root: Path) -> None:
             wrong += sum(check(piece, piece) is not None for check in checks)
     # pages in several languages are the exception
     assert pieces > 40 and wrong <= 0.02 * pieces * len(checks)
-    for path in sorted(Path(__file__).parents[2].joinpath("research", "rephrase").rglob("*.py")):
-        code = path.read_text()
-        for check in (CodeParses(), PublicNamesKept()):
-            assert not code.strip() or '"""' in code[:3] or check(code, code) is None, path
+    for path in sorted(
+        Path(__file__).parents[2].joinpath("research", "rephrase").glob("[a-z]*.py")
+    ):
+        code = path.read_text("utf-8")
+        assert CodeParses()(code, code) is None, path
+        assert PublicNamesKept()(code, code) is None, path
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_hostile_text_is_judged(text: str) -> None:
 )  # fmt: skip
 def test_numbers_are_read_in_every_notation(text: str, value: float) -> None:
     (mention,) = mentions(f"There are {text} of them")
-    assert Fraction(value) in mention.values
+    assert Fraction(str(value)) in mention.values
 
 
 @pytest.mark.parametrize(
