@@ -19,6 +19,7 @@ from research.errors import GristmillError
 from research.registry.modules import import_module
 from research.rephrase import job as jobs
 from research.rephrase.books import Prices
+from research.rephrase.checks.evaluation import decontaminated
 from research.rephrase.engine import Engine
 from research.rephrase.job import BOOKS, Job
 from research.rephrase.store import Store
@@ -43,6 +44,8 @@ def rephrase(parser: argparse.ArgumentParser) -> None:
     add("--top-p", type=float, help="nucleus sampling (default: the style's)")
     add("--top-k", type=int, default=0, help="of the likeliest tokens only (default: 0, of all)")
     add("--seed", type=int, default=0, help="of the sampling (default: 0)")
+    sets = "evaluation sets, as gsm8k,math: no rewrite may hold an item of theirs"
+    add("--decontaminate", metavar="SETS", help=sets)
     add("--limit", type=parse_count, metavar="N", help="only the first N documents")
     add("--price-in", type=float, default=0.0, metavar="USD", help="of a million prompt tokens")
     add("--price-out", type=float, default=0.0, metavar="USD", help="of a million answer tokens")
@@ -94,6 +97,8 @@ def run_rephrase(args: argparse.Namespace) -> int:
         if not getattr(args, option):
             raise GristmillError(f"rephrase: name the {option} with --{option}")
     root, style = data_root(), find_style(args.style)
+    if args.decontaminate:
+        style = decontaminated(style, tuple(filter(None, args.decontaminate.split(","))))
     prices = Prices(args.price_in, args.price_out)
     for word in (args.out or "corpus", args.version):
         if not NAME.fullmatch(word):
@@ -196,7 +201,7 @@ def _tell(job: Job, asked: jobs.Asked, prices: Prices) -> None:
 
 def _command(args: argparse.Namespace) -> str:
     words = ["gristmill", "rephrase", args.corpus, "--style", args.style, "--engine", args.engine]
-    for option in ("url", "model", "temperature", "top_p", "limit", "out"):
+    for option in ("url", "model", "temperature", "top_p", "decontaminate", "limit", "out"):
         if (value := getattr(args, option)) is not None:
             words += [f"--{option}", str(value)]
     for option, default in (("top_k", 0), ("seed", 0), ("version", "1")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +54,7 @@ class Job:
     seed: int
     limit: int | None
 
-    @property
+    @functools.cached_property
     def definition(self) -> dict[str, Any]:
         """What decides the contents of the new corpus beside the answers themselves."""
         manifest = self.source.manifest
@@ -70,7 +71,7 @@ class Job:
             "limit": self.limit,
         }
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Fingerprint of the definition: what answers are booked under."""
         return artefacts.fingerprint(self.definition)[:32]
