@@ -24,13 +24,12 @@ model.max_length = 64
 model.compute_dtype = 'float32'
 data.mixture = 'demo'
 data.length = 64
-data.batch = 4
+data.batch = 8
 data.seed = 1
 run.seed = 2
 learning_rate.peak = 1e-2
 learning_rate.warmup_steps = 1
 run.steps = 2
-exec.mesh = 'data=1'
 exec.tensorboard = False
 """
 
