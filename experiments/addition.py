@@ -1,16 +1,7 @@
-"""Sums written in three ways, as corpora: the data of `arithmetic_format`.
+"""The data of `arithmetic_format`: sums in each format of `research.rephrase.synthesis.sums`.
 
-    plain        128+367=495
-    reversed     128+367=594
-    scratchpad   128+367=
-                 A->5,C->1
-                 A->9,C->0
-                 A->4,C->0.
-                 495
-
-after Lee et al., "Teaching Arithmetic to Small Transformers" (2023, arXiv 2307.03381), whose
-'simplified scratchpad' the third is: digit A and carry C of every column, the units first.  Their
-`$` around a sum is our EOS before and after every document; there are no padding zeros.
+Each document is a sum; EOS before and after it stands for the `$` of Lee et al. (2023).  There are
+no padding zeros.
 
 A sum is held out by the hash of its two numbers, whichever comes first, so a+b and b+a in all
 formats and corpora are on the same side.  In meta: `prompt` (up to the '=') and `answer`, the last

@@ -6,13 +6,13 @@ piece before it, so that rewrites can be put in the places of what they rewrite 
 
 from __future__ import annotations
 
-import ast
 import itertools
 import re
 from collections.abc import Callable, Sequence
 
+from research.rephrase.python_source import parse
+
 BYTES_PER_TOKEN = 4.0  # of UTF-8: about what vocabularies of 32k to 256k make of English
-DEEPEST_NESTING = 90  # of brackets, beyond which Python's parser is not trusted
 
 # a sentence ends at a full stop, its kin in other scripts, with closing quotes and brackets
 _SENTENCE = re.compile(r"(?<=[.!?…।])[\"'”’)\]]*\s+|(?<=[。！？])[」』）]*")
@@ -20,7 +20,6 @@ _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\n(?:[^\S\n]*\n)*")
 _WORD = re.compile(r"\s+")
 _WHOLE_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_BRACKET = re.compile(r"[()\[\]{}]")
 
 
 def estimate_tokens(text: str) -> int:
@@ -129,15 +128,8 @@ def _cut(text: str, tokens: int) -> list[str]:
 def _top_level(text: str) -> list[int] | None:
     """The lines (from 0) that top-level statements begin at, with the comments and decorators
     above them; None for what does not parse."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(text):
-        depth += 1 if bracket in "([{" else -1
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST_NESTING:
-        return None
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse(text)
+    if tree is None:
         return None
     if "\r" in text.replace("\r\n", ""):
         return None  # Python's parser counts more lines

@@ -13,6 +13,7 @@ from experiments.declare import SweepSettings, changed
 from research.corpora.document import Corpus
 from research.errors import GristmillError
 from research.registry.splits import VALIDATION, split_of
+from research.rephrase.synthesis import sums
 from research.train.loop import open_data
 from research.train.run_spec import resolve_with
 
@@ -52,26 +53,26 @@ def test_the_examples_of_the_docstring() -> None:
     texts = {f: addition.document(128, 367, f).text for f in addition.FORMATS}
     assert texts["plain"] == "128+367=495" and texts["reversed"] == "128+367=594"
     assert texts["scratchpad"] == "128+367=\nA->5,C->1\nA->9,C->0\nA->4,C->0.\n495"
-    shown = [line.strip() for line in addition.__doc__.splitlines()]
+    shown = [line.strip() for line in sums.__doc__.splitlines()]
     for text in texts.values():
         assert any(line.endswith(text.splitlines()[0]) for line in shown)
 
 
 def test_training_sums_are_balanced_and_those_held_out_are_others() -> None:
-    sums = list(itertools.islice(addition.training_sums(3, 0), 8000))
-    assert len(set(sums)) == len(sums)
-    assert sums[:500] == list(itertools.islice(addition.training_sums(3, 0), 500))
-    assert sums[:500] != list(itertools.islice(addition.training_sums(3, 1), 500))
-    lengths = collections.Counter(len(str(max(pair))) for pair in sums)
+    pairs = list(itertools.islice(addition.training_sums(3, 0), 8000))
+    assert len(set(pairs)) == len(pairs)
+    assert pairs[:500] == list(itertools.islice(addition.training_sums(3, 0), 500))
+    assert pairs[:500] != list(itertools.islice(addition.training_sums(3, 1), 500))
+    lengths = collections.Counter(len(str(max(pair))) for pair in pairs)
     assert 60 < lengths[1] <= 100 and 600 < lengths[2] < 840 and lengths[3] > 7000
-    carries = collections.Counter(addition.carries(*s) for s in sums if max(s) >= 100)
+    carries = collections.Counter(addition.carries(*s) for s in pairs if max(s) >= 100)
     assert carries.keys() == {0, 1, 2, 3}
     assert max(carries.values()) < 1.1 * min(carries.values())
     assert addition.carries(999, 1) == 3 and addition.carries(128, 367) == 1
 
     held_out = addition.held_out_sums(3, 1000, 0)
     assert len(set(held_out)) == 1000
-    unordered = {frozenset(pair) for pair in sums}
+    unordered = {frozenset(pair) for pair in pairs}
     assert not unordered & {frozenset(pair) for pair in held_out}
 
 

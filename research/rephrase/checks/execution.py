@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from research import artefacts, sandbox
 from research.rephrase.checks import run_blocks, run_tests
-from research.rephrase.checks.programs import parse
+from research.rephrase.python_source import parse
 from research.rephrase.style import Check, Rejection
 
 _TEST = re.compile(

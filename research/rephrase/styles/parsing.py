@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from research.rephrase.checks.programs import parse
+from research.rephrase.python_source import parse
 from research.rephrase.style import Rejection, plain_text
 
 _FENCE = re.compile(
