@@ -20,7 +20,7 @@ from research.registry.modules import import_module
 from research.rephrase import job as jobs
 from research.rephrase.books import Prices
 from research.rephrase.checks.evaluation import decontaminated
-from research.rephrase.engine import Engine
+from research.rephrase.engine import Engine, Sampling
 from research.rephrase.job import BOOKS, Job
 from research.rephrase.store import Store
 from research.rephrase.style import Style
@@ -75,8 +75,8 @@ def find_style(name: str) -> Style:
     Raises:
       GristmillError: there is none.
     """
-    module, colon, attribute = name.rpartition(":")
-    if not colon:
+    module, _, attribute = name.rpartition(":")
+    if not module:
         if name not in STYLES:
             raise GristmillError(
                 f"no style {name!r}; there are: {', '.join(STYLES)} (or FILE.py:NAME for your own)"
@@ -139,12 +139,15 @@ def run_rephrase(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace, source: Corpus, style: Style, engine: Engine) -> Job:
+    temperature = style.temperature if args.temperature is None else args.temperature
+    top_p = style.top_p if args.top_p is None else args.top_p
+    Sampling(1, temperature, top_p, args.top_k, args.seed)  # refuses what is out of range
     return Job(
         source=source,
         style=style,
         revision=engine.revision,
-        temperature=style.temperature if args.temperature is None else args.temperature,
-        top_p=style.top_p if args.top_p is None else args.top_p,
+        temperature=temperature,
+        top_p=top_p,
         top_k=args.top_k,
         seed=args.seed,
         limit=args.limit,

@@ -7,6 +7,7 @@ however often it is started: what its answers have cost is read from the store.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from typing import Any
 
@@ -27,9 +28,9 @@ class Prices:
     completion: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises GristmillError for a negative price."""
-        if min(self.prompt, self.completion) < 0:
-            raise GristmillError("a price is negative")
+        """Raises GristmillError for what is no price."""
+        if not all(0 <= price < math.inf for price in (self.prompt, self.completion)):
+            raise GristmillError("--price_in and --price_out: a price is a number of at least 0")
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """US dollars."""
@@ -50,7 +51,7 @@ class Budget:
         Raises:
           GristmillError: the limit is no money, or nothing has a price.
         """
-        if limit is not None and not limit > 0:
+        if limit is not None and not 0 < limit < math.inf:
             raise GristmillError(f"--budget_usd {limit:g}: a budget is above 0")
         if limit is not None and prices == Prices():
             raise GristmillError(

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import email.utils
 import json
+import math
 import queue
 import random
 import threading
@@ -29,7 +30,9 @@ ATTEMPTS = 6  # at a request that may pass
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before the second attempt; doubled each time
 LONGEST_ASKED_FOR = 600.0  # seconds that a server's Retry-After is followed for
 MAY_PASS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+DRIPPING = 4  # times the timeout: what an attempt may take whose bytes come one by one
 BYTES_PER_TOKEN = 64  # an answer of more than its tokens could have is endless
+MOST_TOKENS = 10**9  # that an answer can count
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -61,9 +64,17 @@ class HttpEngine:
         """
         self.url, self.concurrency, self.timeout = url.rstrip("/"), concurrency, timeout
         self._key_name = key_name
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+            (parts.hostname or "").encode("idna")
+        except ValueError:  # UnicodeError is one
+            raise GristmillError(f"--url {url[:200]!r} is no address") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise GristmillError(f"--url {url!r}: write http://HOST:PORT/v1 or https://…")
+        if key and not (key.isascii() and key.isprintable() and key == key.strip()):
+            raise GristmillError(f"the key in ${key_name} has characters that no key has")
+        if not 0 < timeout < math.inf:
+            raise GristmillError(f"--timeout {timeout:g}: name a number of seconds above 0")
         if key and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise GristmillError(
                 f"--url {url}: the key in ${key_name} would go over the network unencrypted; use "
@@ -136,7 +147,7 @@ class HttpEngine:
                     took = time.monotonic() - began
             except _Endless as error:
                 return Failure(str(error), permanent=True)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
                 cause = f"{type(error).__name__}: {error}".rstrip(": ")
                 continue
             if status == 200:
@@ -144,7 +155,7 @@ class HttpEngine:
                     return self._read(body, took)
                 except GristmillError as error:
                     return error
-                except (ValueError, LookupError, TypeError) as error:
+                except (ValueError, LookupError, TypeError, RecursionError) as error:
                     cause = f"an answer that is none ({type(error).__name__}: {error})"
                     continue
             cause = f"status {status}: {_said(body)}"
@@ -193,7 +204,10 @@ class HttpEngine:
             raise TypeError("the content is no text")
         finish = str(choice.get("finish_reason") or "stop")
         tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-        return Response(text or "", finish, *tokens, seconds)
+        if not all(0 <= count < MOST_TOKENS for count in tokens):
+            raise ValueError(f"{tokens[0]} tokens in and {tokens[1]} out")
+        text = (text or "").encode("utf-8", "replace").decode()  # a lone surrogate is no text
+        return Response(text, finish, *tokens, seconds)
 
     # ---- the server -----------------------------------------------------------------------------
 
@@ -201,18 +215,19 @@ class HttpEngine:
         """Name and revision of the model."""
         self._answers_as: str | None = None
         try:
-            answer = httpx.get(f"{self.url}/models", headers=self._headers, timeout=30.0)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            with _Client(1, 30.0, self._headers) as client:
+                status, body = client.get(f"{self.url}/models")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, _Endless) as error:
             raise GristmillError(
                 f"--url {self.url}: no server answers there ({error or type(error).__name__})"
             ) from None
-        if answer.status_code in (401, 403):
-            raise self._refused(answer.status_code, answer.content)
+        if status in (401, 403):
+            raise self._refused(status, body)
         try:
-            if answer.status_code != 200:
-                raise ValueError(f"status {answer.status_code}")
-            models = {str(entry["id"]): entry for entry in answer.json()["data"]}
-        except (ValueError, LookupError, TypeError) as error:
+            if status != 200:
+                raise ValueError(f"status {status}")
+            models = {str(entry["id"]): entry for entry in json.loads(body)["data"]}
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise GristmillError(
                 f"{self.url}/models lists no models ({error}); is the URL right? mostly it ends "
                 "in /v1"
@@ -246,6 +261,7 @@ class _Client:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task] = set()
+        self._timeout = timeout
         self.room = asyncio.Semaphore(concurrency)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
         self._http = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
@@ -270,6 +286,12 @@ class _Client:
 
         self._loop.call_soon_threadsafe(begin)
 
+    def get(self, url: str) -> tuple[int, bytes]:
+        """Status and body of an answer, waiting for it."""
+        wait = asyncio.run_coroutine_threadsafe(self._ask("GET", url, None, 16 << 20), self._loop)
+        status, _, body = wait.result()
+        return status, body
+
     async def post(
         self, url: str, body: Mapping[str, Any], most: int
     ) -> tuple[int, Mapping[str, str], bytes]:
@@ -277,9 +299,18 @@ class _Client:
 
         Raises:
           _Endless: the body has more than `most` bytes.
+          TimeoutError: it takes too long, though bytes come all the time.
         """
-        async with self._http.stream("POST", url, json=body) as answer:
-            received = bytearray()
+        return await self._ask("POST", url, body, most)
+
+    async def _ask(
+        self, method: str, url: str, body: Mapping[str, Any] | None, most: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        received = bytearray()
+        async with (
+            asyncio.timeout(DRIPPING * self._timeout),
+            self._http.stream(method, url, json=body) as answer,
+        ):
             async for piece in answer.aiter_bytes():
                 received += piece
                 if len(received) > most:
@@ -312,4 +343,5 @@ def _said(body: bytes) -> str:
     with contextlib.suppress(ValueError, LookupError, TypeError):
         error = json.loads(text)["error"]
         text = str(error["message"] if isinstance(error, dict) else error)
-    return " ".join(text.split())[:200] or "nothing more said"
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())[:200] or "nothing more said"

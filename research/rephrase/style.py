@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from research.errors import GristmillError
 from research.rephrase.chunking import CHUNKERS
@@ -58,6 +58,8 @@ class Check:
         return {"check": self.name, "version": self.version, **dataclasses.asdict(self)}
 
 
+Rejected = Literal["drop_piece", "keep_piece", "drop_document"]
+Placed = Literal["instead", "after"]
 Parser = Callable[[str, str], str | Rejection]
 _PREAMBLE = re.compile(
     r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|here(?:'s| is| are| you go)|below is)"
@@ -116,8 +118,8 @@ class Style:
     top_p: float = 1.0
     parse: Parser = plain_text
     checks: tuple[Check, ...] = ()
-    rejected: Literal["drop_piece", "keep_piece", "drop_document"] = "drop_piece"
-    placement: Literal["instead", "after"] = "instead"
+    rejected: Rejected = "drop_piece"
+    placement: Placed = "instead"
 
     def __post_init__(self) -> None:
         """Raises GristmillError where a field cannot be what it is."""
@@ -127,7 +129,12 @@ class Style:
             ("{text}" in self.question, "question has no {text}"),
             (self.chunking in CHUNKERS, f"chunking is one of {', '.join(CHUNKERS)}"),
             (self.chunk_tokens >= 16, "chunk_tokens must be at least 16"),
-            (self.answer_tokens > 0, "answer_tokens must be above 0"),
+            (0 < self.answer_tokens < 1000, "answer_tokens must be above 0 and below 1000"),
+            (isinstance(self.version, int), "version must be a whole number"),
+            (self.rejected in get_args(Rejected), f"rejected is one of {get_args(Rejected)}"),
+            (self.placement in get_args(Placed), f"placement is one of {get_args(Placed)}"),
+            (all(isinstance(check, Check) for check in self.checks), "a check is no Check"),
+            (all(len(pair) == 2 for pair in self.examples), "examples are pairs (text, answer)"),
         ):
             if not good:
                 raise GristmillError(f"style {self.name!r}: {what}")
@@ -152,12 +159,21 @@ class Style:
         """The rewrite that an answer holds, or why it holds none that can be used."""
         if finish != "stop":
             return Rejection("cut short" if finish == "length" else f"finish {finish}")
-        rewrite = self.parse(piece, answer)
-        if isinstance(rewrite, Rejection):
-            return rewrite
-        for check in self.checks:
-            if rejection := check(piece, rewrite):
-                return rejection
+        try:
+            rewrite = self.parse(piece, answer)
+            if not isinstance(rewrite, str | Rejection):
+                raise TypeError(f"parse gave {rewrite!r}, no text and no Rejection")
+            for check in () if isinstance(rewrite, Rejection) else self.checks:
+                rejection = check(piece, rewrite)
+                if not isinstance(rejection, Rejection | None):
+                    raise TypeError(f"{check.name} gave {rejection!r}, no Rejection and not None")
+                if rejection:
+                    return rejection
+        except GristmillError:
+            raise
+        except (Exception, SystemExit) as error:  # the answers are kept, and can be judged again
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise GristmillError(f"style {self.name} cannot judge an answer: {said}") from None
         return rewrite
 
     def describe(self) -> dict[str, Any]:

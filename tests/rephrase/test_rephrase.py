@@ -13,8 +13,10 @@ import pytest
 
 from research.cli import main
 from research.corpora.document import Corpus
+from research.errors import GristmillError
 from research.rephrase.chunking import chunk_code, chunk_prose, estimate_tokens, merge
 from research.rephrase.engine import Message, Response, Sampling, make_request
+from research.rephrase.http_engine import HttpEngine
 from research.rephrase.store import Store
 from research.rephrase.style import Style, plain_text
 
@@ -28,6 +30,10 @@ REVERSED = Style(
     name="reversed", version=1, about="the words in reverse",
     instruction="Write the words in reverse.", chunk_tokens=200, answer_tokens=3.0,
 )
+def boom(piece, answer):
+    raise ValueError("boom")
+
+BOOM = dataclasses.replace(REVERSED, name="boom", parse=boom)
 LONGER = dataclasses.replace(REVERSED, name="longer", checks=(LengthRatio(3.0, 9.0, few=0),))
 """
 
@@ -140,25 +146,42 @@ def test_what_cannot_go_on_is_one_line(root: Path, serve, capsys, monkeypatch) -
     assert "its models: reverser" in refused("--url", url, "--model", "gpt")
     assert "a budget is above 0" in refused("--url", url, "--budget-usd", "0", "--price-in", "1")
     assert "name the prices" in refused("--url", url, "--budget-usd", "1")
+    for price in ("nan", "inf", "-1"):
+        assert "a price is a number" in refused("--url", url, "--price-in", price)
+    assert "temperature must be" in refused("--url", url, "--temperature", "nan")
+    assert "is no address" in refused("--url", "http://[")
+    assert "seconds above 0" in refused("--url", url, "--timeout", "0")
+    assert "ValueError: boom" in refused("--url", url, style="BOOM")
     assert "none of the first 40 answers" in refused("--url", url, style="LONGER")
     assert "no Style named NONE" in refused("--url", url, style="NONE")
     monkeypatch.setenv("A_KEY", "secret")
     said = refused("--url", "http://example.com/v1", "--key-env", "A_KEY")
     assert "unencrypted" in said and "secret" not in said
+    monkeypatch.setenv("A_KEY", "secret\r")
+    said = refused("--url", url, "--key-env", "A_KEY")
+    assert "characters that no key has" in said and "secret" not in said
 
 
-def test_another_model_behind_the_url_is_noticed(root: Path, capsys) -> None:
-    from research.rephrase.http_engine import HttpEngine
-
+def test_what_is_no_answer_is_told_apart() -> None:
     engine = HttpEngine.__new__(HttpEngine)
     engine.url, engine._answers_as = "http://127.0.0.1/v1", None
-    answer = {
-        "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1},
-    }
-    engine._read(json.dumps({**answer, "model": "a"}).encode(), 0.1)
-    with pytest.raises(Exception, match="it has changed its model"):
-        engine._read(json.dumps({**answer, "model": "b"}).encode(), 0.1)
+
+    def read(model: str = "a", content: object = "x", out: object = 1) -> Response:
+        answer = {
+            "choices": [{"message": {"content": content}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": out}, "model": model,
+        }  # fmt: skip
+        return engine._read(json.dumps(answer).encode(), 0.1)
+
+    assert read().text == "x" and read(content=None).text == ""
+    assert read(content="a\ud800").text == "a?"
+    for wrong in (-5, 10**30, "many", None):
+        with pytest.raises((ValueError, TypeError)):
+            read(out=wrong)
+    with pytest.raises(TypeError):
+        read(content=["x"])
+    with pytest.raises(GristmillError, match="it has changed its model"):
+        read(model="b")
 
 
 def test_answers_depend_on_all_that_is_asked() -> None:
