@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
+import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from research.curate.edits.chunks import CHUNK_CHARACTERS, removed_lines
 from research.curate.edits.chunks import refine as refine_text
 from research.curate.edits.compile import compile_program
 from research.curate.edits.execute import Lines
-from research.curate.edits.program import DropDoc, KeepDoc, parse, write
+from research.curate.edits.program import DropDoc, KeepDoc, ProgramError, parse, write
 from research.curate.edits.step import EditProgram
 from research.curate.edits.store import Programs, fingerprint_of, write_programs
 from research.curate.runner import LARGEST_TEXT
@@ -48,14 +49,16 @@ def refine(parser: argparse.ArgumentParser) -> None:
     apply.add_argument("--version", default="1", help="its version (default: 1)")
     apply.add_argument("--max-removed", type=float, default=0.5, metavar="SHARE",
                        help="programs that take more are refused (default: 0.5)")  # fmt: skip
-    apply.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    apply.add_argument("--workers", type=_whole(1, 512), default=1,
+                       help="processes (default: 1)")  # fmt: skip
     apply.set_defaults(run=run_apply)
     train = actions.add_parser("train", help="a small model of which lines programs remove")
     train.add_argument("corpus", metavar="CORPUS", help="that the programs are for")
     train.add_argument("programs", metavar="PROGRAMS")
     train.add_argument("--out", required=True, metavar="FILE", help="of weights (.npz)")
-    train.add_argument("--seed", type=int, required=True)
-    train.add_argument("--epochs", type=int, default=4, help="passes (default: 4)")
+    train.add_argument("--seed", type=_whole(0, 2**31 - 1), required=True)
+    train.add_argument("--epochs", type=_whole(1, 10_000), default=4,
+                       help="passes (default: 4)")  # fmt: skip
     train.set_defaults(run=run_train)
     propose = actions.add_parser("propose", help="programs for a corpus by such a model")
     propose.add_argument("corpus", metavar="CORPUS")
@@ -66,8 +69,39 @@ def refine(parser: argparse.ArgumentParser) -> None:
     propose.set_defaults(run=run_propose)
 
 
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number within bounds."""
+
+    def parsed(text: str) -> int:
+        if text.isdecimal() and len(text) < 20 and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} is no number from {least} to {most}")
+
+    return parsed
+
+
+def _output(text: str) -> Path:
+    """The file of `--out`, found to be one that can be written before there is work to lose.
+
+    Raises:
+      GristmillError: it is no name of a file, or its folder cannot be written to.
+    """
+    path = Path(text)
+    if not text or (path.exists() and not path.is_file()):
+        raise GristmillError(f"--out {text!r}: no regular file; name the file to write")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise GristmillError(
+            f"--out {text!r}: {folder} cannot be written to ({error.strerror}); name another file"
+        ) from None
+    return path
+
+
 def run_compile(args: argparse.Namespace) -> None:
     """Compiles a program for every document that has a rewrite."""
+    out = _output(args.out)
     original = Corpus.open(data_root(), args.original)
     rewritten = Corpus.open(data_root(), args.rewritten)
     counts: Counter[str] = Counter()
@@ -90,16 +124,16 @@ def run_compile(args: argparse.Namespace) -> None:
                 "exact": compiled.exact,
                 "removed": round(compiled.removed, 6),
             }
+        if not counts["programs"]:
+            raise GristmillError(
+                f"no document of {rewritten.name} has the id of one of {original.name}, or names "
+                f"one as its parent; {out} was not written"
+            )
 
-    write_programs(Path(args.out), entries())
-    if not counts["programs"]:
-        raise GristmillError(
-            f"no document of {rewritten.name} has the id of one of {original.name}, or names one "
-            f"as its parent; {args.out} is empty"
-        )
+    write_programs(out, entries())
     found = counts["programs"]
     print(
-        f"{args.out}: {found} programs for {original.manifest['documents']} documents of "
+        f"{out}: {found} programs for {original.manifest['documents']} documents of "
         f"{original.name}\n"
         f"  {counts['exact']} make exactly the rewrite; in {found - counts['exact']} insertions "
         "were left out and what was replaced stays\n"
@@ -139,9 +173,11 @@ def run_apply(args: argparse.Namespace) -> None:
         if not NAME.fullmatch(word):
             raise GristmillError(f"{word[:200]!r} is no name of a corpus or version: use {NAMING}")
     source = Corpus.open(data_root(), args.corpus)
-    programs = Programs(Path(args.programs))
     step = EditProgram(programs=args.programs, max_removed=args.max_removed,
                        fingerprint=fingerprint_of(args.programs))  # fmt: skip
+    programs = Programs(Path(args.programs))
+    used = sum(document.id in programs for document in source.documents())
+    _require_used(used, programs, source)
     command = ["gristmill", "refine", "apply", args.corpus, args.programs, "--out", args.out]
     command += ["--version", args.version] if args.version != "1" else []
     command += ["--max-removed", str(args.max_removed)] if args.max_removed != 0.5 else []
@@ -160,27 +196,44 @@ def run_apply(args: argparse.Namespace) -> None:
         f"{corpus.name} {'made before' if before else 'made'}: "
         f"{corpus.manifest['documents']} of {source.manifest['documents']} documents, "
         f"{human(corpus.manifest['bytes'], 'B')} of {human(source.manifest['bytes'], 'B')}\n"
-        f"  {len(programs)} programs; {passages} passages removed or replaced; "
-        f"{refused.total()} programs refused (meta.edit_refused says why)\n"
+        f"  {len(programs)} programs, {used} of them for these documents; {passages} passages "
+        f"removed or replaced; {refused.total()} programs refused (meta.edit_refused says why)\n"
         f"with examples: gristmill curate show {args.out}"
     )
+
+
+def _require_used(used: int, programs: Programs, corpus: Corpus) -> None:
+    if not used:
+        raise GristmillError(
+            f"{programs.path}: none of its {len(programs)} programs has the id of a document of "
+            f"{corpus.name}; name the corpus they were made for"
+        )
 
 
 def run_train(args: argparse.Namespace) -> None:
     """Trains the line scorer and prints what it is worth."""
     from research.curate.edits.line_scorer import train
 
+    out = _output(args.out)
     corpus, programs = Corpus.open(data_root(), args.corpus), Programs(Path(args.programs))
     texts, gone = [], []
+    used = 0
     for document in corpus.documents():
         stored = programs.get(document.id)
+        used += stored is not None
         if stored is None or len(document.text) > LARGEST_TEXT:
             continue
-        program = parse(stored)
+        try:
+            program = parse(stored)
+        except ProgramError as error:
+            raise GristmillError(
+                f"{programs.path}: the program of {document.id[:100]!r}: {error}"
+            ) from None
         if isinstance(program[0], DropDoc):
             continue  # of a whole document, not of its lines
         texts.append(document.text)
         gone.append(removed_lines(program, len(Lines(document.text))))
+    _require_used(used, programs, corpus)
 
     def bar(epochs: range) -> Any:
         return progress(epochs, desc="refine", unit="epoch")
@@ -188,9 +241,9 @@ def run_train(args: argparse.Namespace) -> None:
     scorer, quality = train(texts, gone, args.seed, args.epochs, bar)
     facts = {"corpus": corpus.manifest["fingerprint"], "programs": fingerprint_of(args.programs),
              "seed": args.seed, "held_out": dataclasses.asdict(quality)}  # fmt: skip
-    scorer.save(Path(args.out), facts)
+    scorer.save(out, facts)
     print(
-        f"{args.out}: trained on {len(texts)} texts; on held-out texts with {quality.lines} lines, "
+        f"{out}: trained on {len(texts)} texts; on held-out texts with {quality.lines} lines, "
         f"of which {quality.gone} go: precision {quality.precision:.3f}, recall "
         f"{quality.recall:.3f}, F1 {quality.f1:.3f} (removing every line: "
         f"{quality.baseline_f1:.3f}), area under the curve {quality.auc:.3f}"
@@ -203,6 +256,7 @@ def run_propose(args: argparse.Namespace) -> None:
 
     if args.chunk < 100:
         raise GristmillError(f"--chunk {args.chunk}: at least 100 characters")
+    out = _output(args.out)
     corpus, scorer = Corpus.open(data_root(), args.corpus), LineScorer.load(Path(args.model))
     wrong: list[str] = []
 
@@ -215,7 +269,7 @@ def run_propose(args: argparse.Namespace) -> None:
             wrong.extend(f"{document.id}: {problem}" for problem in problems)
             yield {"id": document.id, "program": write(program)}
 
-    count = write_programs(Path(args.out), entries())
-    print(f"{args.out}: {count} programs, {len(wrong)} chunks kept for a wrong program")
+    count = write_programs(out, entries())
+    print(f"{out}: {count} programs, {len(wrong)} chunks kept for a wrong program")
     for problem in wrong[:SHOWN]:
         print(f"  {problem}")

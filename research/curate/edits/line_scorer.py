@@ -13,7 +13,7 @@ import dataclasses
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.special
 import scipy.stats
 from flax import nnx
 
@@ -28,6 +29,7 @@ from research import artefacts
 from research.curate.edits.compile import operations
 from research.curate.edits.execute import Lines
 from research.curate.edits.program import KeepChunk, write
+from research.curate.edits.store import require_file
 from research.errors import GristmillError
 
 BUCKETS, WORDS, NUMBERS = 1 << 14, 32, 9  # hashed words, words of a line that count, numbers
@@ -145,20 +147,39 @@ class LineScorer:
         """Reads what `save` wrote.
 
         Raises:
-          GristmillError: it is missing or no line scorer.
+          GristmillError: it is missing, damaged or no line scorer.
         """
+        require_file(path)
+        expected = nnx.state(nnx.eval_shape(lambda: LineModel(nnx.Rngs(0))), nnx.Param)
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 about = json.loads(arrays["about"].tobytes())
-                flat = {name: arrays[name] for name in arrays.files if name != "about"}
-            weights = nnx.state(LineModel(nnx.Rngs(0)), nnx.Param)
-            filled = [(key, value.replace(jnp.asarray(flat["/".join(map(str, key))])))
-                      for key, value in nnx.to_flat_state(weights)]  # fmt: skip
-            return cls(nnx.from_flat_state(filled), float(about["threshold"]))
-        except (OSError, ValueError, KeyError) as error:
+                if not isinstance(about, dict):
+                    raise ValueError("about is no JSON object")
+                threshold = float(about["threshold"])
+                if not 0 <= threshold <= 1:
+                    raise ValueError(f"a threshold of {threshold}")
+                filled = [
+                    (key, value.replace(_read(arrays, "/".join(map(str, key)), value.shape)))
+                    for key, value in nnx.to_flat_state(expected)
+                ]
+        except Exception as error:  # NumPy and zipfile raise a dozen kinds for damaged files
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise GristmillError(
-                f"{path}: no line scorer ({error}); make one with gristmill refine train"
+                f"{path}: no line scorer ({reason}); make one with "
+                f"gristmill refine train CORPUS PROGRAMS --out {path} --seed 1"
             ) from None
+        return cls(nnx.from_flat_state(filled), threshold)
+
+
+def _read(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> jax.Array:
+    """The weights of that name; a ValueError says what is wrong with them."""
+    array = arrays[name]
+    if array.shape != shape or array.dtype != np.float32:
+        raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite")
+    return jnp.asarray(array)
 
 
 _GRAPH = nnx.graphdef(nnx.eval_shape(lambda: LineModel(nnx.Rngs(0))))
@@ -177,7 +198,7 @@ def _chances(weights: Any, rows: Windows) -> np.ndarray:
         words = np.concatenate([words, np.full((missing, WINDOW, WORDS), BUCKETS, np.int32)])
         numbers = np.concatenate([numbers, np.zeros((missing, WINDOW, NUMBERS), np.float32)])
         logits = np.asarray(_logits(weights, words, numbers))[: BATCH - missing]
-        found.append(1 / (1 + np.exp(-logits)))
+        found.append(scipy.special.expit(logits))
     return np.concatenate(found)
 
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Programs:
         Raises:
           GristmillError: no such file, a line that is no entry, or an id named twice.
         """
+        require_file(path)
         self.path = path
         hashes, offsets = [], []
         offset = 0
@@ -57,12 +59,17 @@ class Programs:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def get(self, id: str) -> str | None:
-        """The text of a document's program."""
+    def __contains__(self, id: str) -> bool:
+        """Whether there is a program of a document, but for a collision of 64-bit hashes."""
         key = np.uint64(_hash(id))
         at = int(np.searchsorted(self._keys, key))
-        if at == len(self._keys) or self._keys[at] != key:
+        return at < len(self._keys) and bool(self._keys[at] == key)
+
+    def get(self, id: str) -> str | None:
+        """The text of a document's program."""
+        if id not in self:
             return None
+        at = int(np.searchsorted(self._keys, np.uint64(_hash(id))))
         with open(self.path, "rb") as file:
             file.seek(int(self._offsets[at]))
             entry = json.loads(file.readline())
@@ -80,7 +87,12 @@ def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         entry = json.loads(line)
         if isinstance(entry["id"], str) and isinstance(entry["program"], str):
+            (entry["id"] + entry["program"]).encode()
             return entry
+    except UnicodeEncodeError:
+        raise GristmillError(
+            f"{path}, line {number}: a lone surrogate (\\ud800 to \\udfff) is no text; take it out"
+        ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise GristmillError(
@@ -90,6 +102,20 @@ def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _hash(id: str) -> int:
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
+
+
+def require_file(path: str | os.PathLike) -> None:
+    """Checks that a file can be read more than once, as a pipe cannot, which would also block.
+
+    Raises:
+      GristmillError: it is missing or no regular file.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise GristmillError(f"{path}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(mode):
+        raise GristmillError(f"{path}: no regular file, which it must be to be read repeatedly")
 
 
 def open_programs(path: str, fingerprint: str) -> Programs:
@@ -120,6 +146,7 @@ def fingerprint_of(path: str) -> str:
     Raises:
       GristmillError: it cannot be read.
     """
+    require_file(path)
     try:
         return artefacts.sha256_file(path)
     except OSError as error:
