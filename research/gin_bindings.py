@@ -93,7 +93,10 @@ def read(
     used: set[str] = set()
     result: dict[str, dict[str, Binding]] = {section: {} for section in sections}
     for (section, field), binding in found.items():
-        value = _substitute(binding.value, binding.where, macros, used, ())
+        try:
+            value = _substitute(binding.value, binding.where, macros, used, ())
+        except (RecursionError, TypeError) as error:
+            raise GristmillError(f"{binding.where}: {_why(error)}") from None
         result[section][field] = dataclasses.replace(binding, value=value)
     for name, binding in macros.items():
         if name not in used:
@@ -133,12 +136,21 @@ def _parse(text: str, where: str) -> list[Any]:
     except SyntaxError as error:
         line = error.lineno
         message = error.msg
+        if word := re.fullmatch(r"malformed node .*\n *Failed to parse token '(.*)'", message):
+            message = f"{word[1]} is no value; words need quotes: \"A.B='{word[1]}'\""
+    except (RecursionError, TypeError) as error:
+        message, line = _why(error), None
     except tokenize.TokenError as error:
         message, (line, _) = error.args
     except ValueError as error:  # of the delegate, with Gin's account of the place appended
         message, line = str(error).strip().splitlines()[0], _line_of(text, str(error))
     place = where if where.startswith("--gin") or line is None else f"{where}:{line}"
     raise GristmillError(f"{place}: {' '.join(str(message).split())}")
+
+
+def _why(error: RecursionError | TypeError) -> str:
+    """What is wrong with a value of lists and mappings."""
+    return "nested too deeply" if isinstance(error, RecursionError) else f"no value ({error})"
 
 
 def _line_of(text: str, message: str) -> int | None:

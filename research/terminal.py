@@ -30,6 +30,13 @@ def parse_count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1, as 8192 or 50M")
 
 
+def parse_seed(text: str) -> int:
+    """The type of options such as `--seed 7`: what all generators of random numbers take."""
+    if text.isdecimal() and len(text) <= 10 and int(text) < 2**31:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from 0 to {2**31 - 1}")
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Columns aligned by spaces; numbers and quantities to the right, words to the left."""
     cells = [[str(cell) for cell in row] for row in rows]

@@ -165,6 +165,8 @@ def _open(name: str) -> Corpus:
 
 def run_show(args: argparse.Namespace) -> int:
     """Prints what each step dropped and changed."""
+    if args.examples < 0:
+        raise GristmillError(f"--examples is {args.examples}: use 0 or more")
     corpus = _open(args.name)
     manifest = corpus.manifest
     source = manifest["definition"]["curated_from"]["name"]

@@ -21,7 +21,7 @@ from research.curate.derived import counts_line, made_before, write_derived
 from research.curate.exact_dedup import NORMALISATIONS
 from research.curate.minhash import MinHash
 from research.errors import GristmillError
-from research.terminal import human, parse_count, progress
+from research.terminal import human, parse_count, parse_seed, progress
 
 METHODS = ("exact", "paragraph", "minhash", "bloom")
 
@@ -56,7 +56,8 @@ def dedup(parser: argparse.ArgumentParser) -> None:
     ))  # fmt: skip
     fuzzy.add_argument("--bands", type=int, help="minhash: hashes compared (default: 18)")
     fuzzy.add_argument("--rows", type=int, help="minhash: minima in each (default: 6)")
-    fuzzy.add_argument("--seed", type=int, help="minhash: of the permutations (default: 1)")
+    fuzzy.add_argument("--seed", type=parse_seed,
+                       help="minhash: of the permutations (default: 1)")  # fmt: skip
     fuzzy.add_argument("--megabytes", type=int, help="bloom: size of the filter (default: 256)")
     parser.set_defaults(run=run_dedup)
 
@@ -118,6 +119,8 @@ def _method(args: argparse.Namespace) -> Method:
     options = ("normalisation", "min_characters", "ngram", "threshold", "bands", "rows", "seed",
                "megabytes")  # fmt: skip
     given = {name: value for name in options if (value := getattr(args, name)) is not None}
+    if given.get("min_characters", 0) < 0:
+        raise GristmillError(f"--min-characters is {args.min_characters}: use 0 or more")
     if args.keep_numbers:
         given["keep_numbers"] = True
     if args.method == "paragraph":

@@ -30,6 +30,7 @@ from research.curate.filters.tags import Age, Domain, Tagged
 from research.curate.filters.toxicity import Toxicity
 from research.curate.filters.urls import Address, WordList
 from research.curate.filters.web_rules import C4, FineWebQuality
+from research.curate.quality.ranked import FILLED_IN
 from research.curate.quality.step import Quality
 from research.curate.steps import Step
 from research.errors import GristmillError
@@ -146,6 +147,11 @@ def find_recipe(
                 raise GristmillError(
                     f"{binding.where}: {section}.{field} binds nothing: recipe {name} has the "
                     f"steps {', '.join(here)}"
+                )
+            if here[section].__dataclass_fields__[field].metadata["help"].startswith(FILLED_IN):
+                raise GristmillError(
+                    f"{binding.where}: {section}.{field} cannot be bound, it is filled in when the "
+                    "recipe is applied; leave it out"
                 )
     try:
         return [

@@ -424,7 +424,8 @@ def _reasons(report: Report) -> str:
             for reason, tally in step.dropped.items()
         }
     )
-    found.update(reason for step in report.steps for reason in step.quarantined)
+    for step in report.steps:
+        found.update(step.quarantined)
     return ", ".join(f"{count} × {reason}" for reason, count in found.most_common(4))
 
 

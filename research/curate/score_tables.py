@@ -54,7 +54,7 @@ class ScoreTable:
                 f"no table of scores {name} in {folder.parent}; there are: "
                 f"{', '.join(known) or 'none'} (gristmill perplexity and quality rate make them)"
             )
-        manifest = artefacts.read_manifest(folder, KIND, "the command that makes it again")
+        manifest = artefacts.read_manifest(folder, KIND, "gristmill quality rate or perplexity")
         return cls(folder, manifest)
 
     @property
@@ -66,21 +66,28 @@ class ScoreTable:
         """All of it.
 
         Raises:
-          GristmillError: the file is missing or damaged.
+          GristmillError: the file is missing, is not what was written, or has no ids.
         """
+        path = self.folder / TABLE
         try:
-            return pq.read_table(self.folder / TABLE)
+            if artefacts.sha256_file(path) != self.manifest["files"][TABLE]["sha256"]:
+                raise OSError("other contents than when it was written")
+            table = pq.read_table(path)
+            text = (pa.string(), pa.large_string())
+            if "id" not in table.column_names or table["id"].type not in text:
+                raise OSError("no column id of strings")
         except (pa.ArrowException, OSError) as error:
             raise GristmillError(
-                f"{self.folder / TABLE} is missing or damaged ({str(error).splitlines()[0]}); "
-                f"run: gristmill verify {self.folder}"
+                f"{path} is missing or damaged ({str(error).splitlines()[0]}); delete "
+                f"{self.folder} and run: {self.manifest['made_by']['command']}"
             ) from None
+        return table
 
     def numbers(self, column: str) -> ById:
         """A column of numbers, to be asked by id.
 
         Raises:
-          GristmillError: there is no such column of numbers.
+          GristmillError: there is no such column of numbers, or nothing in it.
         """
         table = self.read()
         kinds = pa.types
@@ -89,9 +96,14 @@ class ScoreTable:
         if column not in numeric:
             raise GristmillError(
                 f"table {self.name} has no column of numbers {column!r}; it has: "
-                f"{', '.join(numeric)}"
+                f"{', '.join(numeric) or 'none'}"
             )
         values = table[column].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if np.isnan(values).all():
+            raise GristmillError(
+                f"column {column} of table {self.name} has no values in {len(table)} rows; take "
+                "another column or table"
+            )
         return ById.of(table["id"].combine_chunks(), values)
 
 

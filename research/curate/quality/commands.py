@@ -31,7 +31,7 @@ from research.curate.quality.training import telling_ngrams
 from research.curate.runner import curate
 from research.curate.score_tables import made_before, plan, save, score_corpus
 from research.errors import GristmillError
-from research.terminal import human, parse_count, progress, table
+from research.terminal import human, parse_count, parse_seed, progress, table
 
 RATERS = {"rules": "research.curate.quality.rules:rate"}
 
@@ -56,7 +56,7 @@ def quality(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--ratings", metavar="TABLE", help=(
         "instead of corpora: a table of gristmill quality rate, whose rater the model imitates"
     ))  # fmt: skip
-    train.add_argument("--seed", type=int, default=0, help=(
+    train.add_argument("--seed", type=parse_seed, default=0, help=(
         "of the splits and of the order of training (default: 0)"
     ))  # fmt: skip
     train.add_argument("--bits", type=int, help="2**bits buckets (default: 20; of ratings 18)")
@@ -215,7 +215,7 @@ def run_rate(args: argparse.Namespace) -> int:
         found = scored.read()
     else:
         found, bad = score_corpus(
-            root, corpus, definition, functools.partial(rate, rater), progress
+            root, corpus, definition, functools.partial(rate, args.rater, rater), progress
         )
         command = ["gristmill", "quality", "rate", args.corpus, "--rater", args.rater, "--out",
                    args.out]  # fmt: skip
@@ -241,12 +241,16 @@ def _find_rater(name: str) -> Rater:
     """
     module, _, function = RATERS.get(name, name).partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        rater = getattr(importlib.import_module(module), function)
+        if not callable(rater):
+            raise TypeError(f"a {type(rater).__name__} cannot be called")
+    except Exception as error:  # a module of the user's may fail in any way
+        what = " ".join(str(error).split())[:200]
         raise GristmillError(
-            f"no rater {name!r} ({error}); there are: {', '.join(RATERS)}, and functions of your "
+            f"no rater {name!r} ({what}); there are: {', '.join(RATERS)}, and functions of your "
             "own as MODULE:FUNCTION"
         ) from None
+    return rater
 
 
 def run_show(args: argparse.Namespace) -> int:

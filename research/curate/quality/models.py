@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save
 
 from research import artefacts
 from research.corpora.document import NAME, NAMING, Document
@@ -107,7 +109,10 @@ class QualityModel:
                 f"{manifest['made_by']['command']}"
             )
         try:
-            tensors = load_file(folder / WEIGHTS)
+            data = (folder / WEIGHTS).read_bytes()
+            if hashlib.sha256(data).hexdigest() != manifest["files"][WEIGHTS]["sha256"]:
+                raise OSError("other contents than when it was written")
+            tensors = load_tensors(data)
             heads = tuple(Head(**head) for head in manifest["heads"])
             linear = tuple(
                 LinearModel(heads, weights, thresholds)
@@ -119,7 +124,7 @@ class QualityModel:
         except (OSError, SafetensorError, KeyError) as error:
             raise GristmillError(
                 f"{folder / WEIGHTS} is missing or damaged ({str(error).splitlines()[0]}); "
-                f"run: gristmill verify {folder}"
+                f"delete {folder} and run: {manifest['made_by']['command']}"
             ) from None
 
 

@@ -64,6 +64,8 @@ Rater = Callable[[Sequence[Document]], Sequence[Rating]]
 
 def fault(rating: Rating) -> str:
     """Why a rating cannot be used; empty if it can."""
+    if not isinstance(rating.levels, Mapping):
+        return f"levels are a {type(rating.levels).__name__}, not a mapping"
     if missing := [name for name in CRITERIA if name not in rating.levels]:
         return f"no rating of {missing[0]}"
     for name, level in rating.levels.items():
@@ -74,16 +76,40 @@ def fault(rating: Rating) -> str:
     return "" if rating.domain in DOMAINS else f"{str(rating.domain)[:40]!r} is no domain"
 
 
-def rate(rater: Rater, documents: Sequence[Document]) -> Iterator[dict[str, Any] | Quarantined]:
+def rate(
+    name: str, rater: Rater, documents: Sequence[Document]
+) -> Iterator[dict[str, Any] | Quarantined]:
     """The rows of a table of ratings: id, every criterion, domain.
 
+    Args:
+      name: of the rater.
+      rater: asked for ratings.
+      documents: to rate.
+
     Raises:
-      GristmillError: the rater does not return one rating for each document.
+      GristmillError: the rater fails, or does not return one rating for each document.
     """
-    ratings = rater(documents)
+    try:
+        ratings = rater(documents)
+    except GristmillError:
+        raise
+    except Exception as error:  # anything may be wrong in a user's function
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise GristmillError(
+            f"rater {name} failed ({what}); it must take a list of documents and return a list of "
+            "Ratings"
+        ) from None
+    wrong = {type(ratings).__name__}
+    if isinstance(ratings, Sequence):
+        wrong = {f"a list with {type(r).__name__}" for r in ratings if not isinstance(r, Rating)}
+    if wrong:
+        raise GristmillError(
+            f"rater {name} returned {min(wrong)}; it must return a list of one Rating "
+            "(research.curate.quality.ratings) of each document"
+        )
     if len(ratings) != len(documents):
         raise GristmillError(
-            f"the rater returned {len(ratings)} ratings of {len(documents)} documents; it must "
+            f"rater {name} returned {len(ratings)} ratings of {len(documents)} documents; it must "
             "return one of each, in order"
         )
     for document, rating in zip(documents, ratings, strict=True):
@@ -113,6 +139,8 @@ def student_labels(table: pa.Table) -> Callable[[int, pa.Array], np.ndarray]:
             f"that is no table of ratings: it has no column {min(missing)}; gristmill quality "
             "rate makes one"
         )
+    if not len(table):
+        raise GristmillError("that table of ratings is empty; rate a corpus with more documents")
     levels = np.stack([table[name].to_numpy() for name in CRITERIA], 1) - 1
     domains = np.array(table["domain"].to_pylist())[:, None] == np.array(DOMAINS)
     labels = np.concatenate([levels, domains], 1).astype(np.int8)

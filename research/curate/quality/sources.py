@@ -55,7 +55,7 @@ def from_corpora(root: Path, positive: Sequence[str], negative: Sequence[str]) -
             f"corpus {both[0]} is positive and negative: nothing can be learned from that; name "
             "two corpora"
         )
-    collection = Collection(root, [*names["positive"], *names["negative"]])
+    collection = Collection(root, [*positive, *negative])
 
     def labels(corpus: int, ids: pa.Array) -> np.ndarray:
         return np.full((len(ids), 1), corpus < len(positive), np.int8)
