@@ -107,6 +107,7 @@ def test_web_sample_through_fineweb(root: Path, capsys: pytest.CaptureFixture[st
         (["web_sample", "--recipe", "c4", "--out", "web_sample", "--version", "0.10.0"], "--out"),
         (["show", "web_sample"], "was not made by gristmill curate but by"),
         (["show"], "name the corpus"),
+        (["show", "x", "--examples", "-3"], "--examples is -3"),
         (["explain", "web_sample"], "name the document with --id"),
         (["web_sample", "more", "--recipe", "c4"], "one corpus at a time"),
         (["web_sample", "--recipe", "c4", "--out", "x", "--beam_option", "a=b"], "--runner beam"),

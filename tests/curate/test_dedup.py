@@ -214,6 +214,7 @@ def test_killed_reading_goes_on(root: Path, tmp_path: Path) -> None:
         (["first", "--method", "minhash", "--rows", "0"], "--rows is 0"),
         (["first", "--method", "bloom", "--megabytes", "0"], "--megabytes is 0"),
         (["first", "--method", "exact", "--keep", "newest"], "--keep newest"),
+        (["first", "--method", "paragraph", "--min-characters", "-5"], "--min-characters is -5"),
         (["absent", "--method", "exact"], "no finished corpus absent"),
     ],
 )

@@ -19,7 +19,7 @@ from research.cli import main
 from research.corpora.document import Corpus, Document, Unit, build_corpus
 from research.curate.filters.lines import Length
 from research.curate.quality.models import QualityModel
-from research.curate.quality.ratings import CRITERIA, DOMAINS, Rating, fault
+from research.curate.quality.ratings import CRITERIA, DOMAINS, Rating, fault, rate
 from research.curate.quality.step import Quality
 from research.curate.runner import curate
 from research.curate.score_tables import ScoreTable, save
@@ -159,6 +159,7 @@ def test_refusals(root: Path, arguments: list[str], told: str, capsys) -> None:
         ([], "quality.model names no model"),
         (["quality.model='q1'", "quality.keep_share=1.5"], "from 0 to 1"),
         (["quality.model='q1'", "quality.min_score=0.5"], "keep_share or min_score, not both"),
+        (["quality.cuts=('a',)"], "quality.cuts cannot be bound"),
         (["quality.model='old'"], "has format 0, and this version of Gristmill reads format 1"),
     ],
 )
@@ -218,6 +219,40 @@ def test_a_rater_of_ones_own(root: Path, monkeypatch, capsys) -> None:
     assert "20 documents of to_rate@1 rated by a_rater:rate, 10 ratings" in capsys.readouterr().out
     lines = (root / "scores/odd_ratings/quarantine.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["reason"] == "overall rated '0', not 1 to 5"
+
+
+@pytest.mark.parametrize(
+    ("rater", "told"),
+    [
+        (lambda: [], "rater r failed"),
+        (lambda documents: None, "rater r returned NoneType"),
+        (lambda documents: [None for _ in documents], "rater r returned a list with NoneType"),
+    ],
+)
+def test_a_wrong_rater_is_named(rater, told: str) -> None:
+    with pytest.raises(GristmillError, match=told):
+        list(rate("r", rater, [Document("a text", "a", "s")]))
+
+
+def test_damage_is_not_used(root: Path) -> None:
+    folder = root / "quality" / "hurt"
+    shutil.copytree(root / "quality" / "q1", folder)
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    with pytest.raises(
+        GristmillError, match=r"model\.safetensors is missing or damaged.*and run: "
+    ):
+        QualityModel.open(root, "hurt")
+    few = corpus_of(root, "few_scored", [Document("a text", "a", "s")])
+    empty = pa.table({"id": ["a"], "loss": pa.array([None], pa.float64())})
+    table = save(root, "hurt", empty, few, {}, command="a test")
+    with pytest.raises(GristmillError, match="column loss of table hurt has no values"):
+        table.numbers("loss")
+    with (table.folder / "scores.parquet").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(GristmillError, match=r"scores\.parquet is missing or damaged.*run: a test"):
+        table.read()
 
 
 def test_a_student_of_the_rules(root: Path, capsys) -> None:
