@@ -35,6 +35,7 @@ from research.train.run_spec import (
 
 MODELS = Path(__file__).parent.parent / "gin_configs" / "models"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_FILES = {"sweep.json", "report.html", "results.csv", "results.parquet", "workers.log"}
 _OWN_FIELDS = {"run.steps": "steps", "run.seed": "seed"}  # of the RunSpec itself
 
 
@@ -67,8 +68,11 @@ def declare(
     refuse_unless("://" not in str(chosen), f"{chosen}: a sweep's folder is a mounted one")
     folder = Path(chosen).absolute()
     if hasattr(module, "prepare"):
-        _call(experiment, module.prepare, sections[section])
-    arms = _call(experiment, _provided(module, experiment, "arms"), run, sections[section])
+        _call(experiment, "prepare", module.prepare, sections[section])
+    made = _call(experiment, "arms", _provided(module, experiment, "arms"), run, sections[section])
+    if not isinstance(made, Iterable):
+        raise GristmillError(f"experiment {experiment}: arms() returns a list of Arm")
+    arms = _call(experiment, "arms", list, made)  # of a generator, its body runs here
     _check_arms(experiment, arms)
     models = _models(run.model, settings.sizes, gin_files)
     metric = settings.metric
@@ -120,33 +124,45 @@ def _provided(module: types.ModuleType, experiment: str, name: str) -> Any:
     return getattr(module, name)
 
 
-def _call(experiment: str, function: Any, *arguments: Any) -> Any:
+def _call(experiment: str, name: str, function: Any, *arguments: Any) -> Any:
     """Calls a function of the module; what it raises becomes one line."""
+    if not callable(function):
+        raise GristmillError(f"experiment {experiment}: {name} is no function")
     try:
         return function(*arguments)
     except GristmillError as error:
         raise GristmillError(f"experiment {experiment}: {error}") from None
-    except Exception as error:
-        said = str(error).strip().splitlines()
+    except (Exception, SystemExit) as error:
+        said = _said(error)
         raise GristmillError(
-            f"experiment {experiment}: {function.__name__}() raised {type(error).__name__}"
-            + (f": {said[-1]}" if said else "")
+            f"experiment {experiment}: {name}() raised {type(error).__name__}"
+            + (f": {said}" if said else "")
         ) from None
 
 
-def _check_arms(experiment: str, arms: Any) -> None:
+def _said(error: BaseException) -> str:
+    """The message of an exception, in one line; '' where it has none that can be had."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
+def _check_arms(experiment: str, arms: Sequence[Any]) -> None:
     """Raises GristmillError unless these are arms, of different names, one of them a baseline."""
-    if not isinstance(arms, Iterable) or not all(isinstance(arm, Arm) for arm in arms):
+    if not all(isinstance(arm, Arm) for arm in arms):
         raise GristmillError(f"experiment {experiment}: arms() returns a list of Arm")
     by_name: dict[str, Arm] = {}
     for arm in arms:
-        if not _NAME.fullmatch(arm.name):
-            raise GristmillError(
-                f"arm {arm.name!r}: a name has letters, digits, '_', '-' and '.' only, and begins "
-                "with none of the last two"
-            )
+        _check_arm(arm)
         if arm.name in by_name:
             raise GristmillError(f"experiment {experiment} has two arms {arm.name}")
+        same = [name for name in by_name if name.lower() == arm.name.lower()]
+        if same:
+            raise GristmillError(
+                f"experiment {experiment}: the names of arms {same[0]} and {arm.name} differ only "
+                "by case, which some file systems do not tell apart; rename one"
+            )
         by_name[arm.name] = arm
     if not by_name:
         raise GristmillError(f"experiment {experiment} has no arms")
@@ -166,6 +182,29 @@ def _check_arms(experiment: str, arms: Any) -> None:
                     f"arm {arm.name}: branch_of is {arm.branch_of}, which is "
                     + ("no arm" if stem is None else "a branch itself; name the stem")
                 )
+
+
+def _check_arm(arm: Arm) -> None:
+    """Raises GristmillError unless the fields of an arm are what they should be."""
+    if not isinstance(arm.name, str) or not _NAME.fullmatch(arm.name):
+        raise GristmillError(
+            f"arm {arm.name!r}: a name has letters, digits, '_', '-' and '.' only, and begins "
+            "with none of the last two"
+        )
+    if arm.name.lower() in _FILES:
+        raise GristmillError(f"arm {arm.name}: a file in the sweep's folder has this name")
+    if not isinstance(arm.changes, Mapping) or not all(isinstance(f, str) for f in arm.changes):
+        raise GristmillError(
+            f"arm {arm.name}: its changes are a mapping of fields such as 'data.schedule'"
+        )
+    for field, kind, what in (
+        ("description", str, "text"),
+        ("baseline", bool, "True or False"),
+        ("branch_of", str | None, "the name of an arm"),
+        ("branch_at", int | None, "a step"),
+    ):
+        if not isinstance(getattr(arm, field), kind):
+            raise GristmillError(f"arm {arm.name}: its {field} must be {what}")
 
 
 # ---- the cells ----------------------------------------------------------------------------------

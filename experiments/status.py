@@ -13,8 +13,11 @@ from research.errors import GristmillError
 from research.terminal import table
 
 
-def status(folder: Path) -> str:
+def status(folder: Path) -> tuple[str, bool]:
     """A table of all cells, what is left to do, and why cells failed.
+
+    Returns:
+      The text, and whether every cell could be read.
 
     Raises:
       GristmillError: it is no sweep's folder.
@@ -45,7 +48,7 @@ def status(folder: Path) -> str:
             tried = f" ({failure.attempts} attempts)" if failure else ""
             lines.append(f"{name} {state.state}{tried}: {state.failure}")
     lines += [f"{name} damaged: {text}" for name, text in damaged.items()]
-    return "\n".join(lines)
+    return "\n".join(lines), not damaged
 
 
 def _cell_text(cell: CellRecord | None, states: dict[str, CellState]) -> str:

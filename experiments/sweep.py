@@ -55,14 +55,18 @@ def sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Runs what is missing of a sweep; 0 when all cells are finished, 1 when not."""
+    """Runs what is missing of a sweep; 0 when all cells are finished, 1 when not.
+
+    Of `status`: 1 when a cell is damaged.
+    """
     if args.experiment == "status":
         from experiments.status import status
 
         if args.folder is None:
             raise GristmillError("sweep status: name the sweep's folder")
-        print(status(args.folder))
-        return 0
+        text, sound = status(args.folder)
+        print(text)
+        return 0 if sound else 1
     if args.folder is not None:
         raise GristmillError(f"sweep: {args.folder} is one argument too many")
 

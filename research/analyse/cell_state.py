@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from research import artefacts
+from research.analyse.json_numbers import finite, whole
 from research.analyse.sweep_record import CellRecord
 from research.errors import GristmillError
 
@@ -68,8 +69,8 @@ def state_of(folder: Path, cell: CellRecord) -> CellState:
     if result is not None:
         try:
             fingerprint = str(result["fingerprint"])
-            step, seconds = int(result["step"]), float(result["training_seconds"])
-        except (KeyError, TypeError, ValueError):
+            step, seconds = whole(result["step"]), finite(result["training_seconds"])
+        except (KeyError, ValueError):
             raise _damaged(directory / "result.json", directory) from None
         if fingerprint != cell.fingerprint:
             raise GristmillError(
@@ -97,8 +98,8 @@ def read_failure(directory: Path) -> Failure | None:
     if value is None:
         return None
     try:
-        return Failure(str(value["cause"]), int(value["attempts"]), bool(value["diverged"]))
-    except (KeyError, TypeError, ValueError):
+        return Failure(str(value["cause"]), whole(value["attempts"]), bool(value["diverged"]))
+    except (KeyError, ValueError):
         raise GristmillError(f"{path} is damaged; delete it and run the sweep again") from None
 
 
@@ -140,7 +141,7 @@ def is_held(directory: Path) -> bool:
     try:
         with open(directory / LOCK, encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError:
         return True
@@ -154,17 +155,20 @@ def _progress(directory: Path, cell: CellRecord) -> tuple[int, float]:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL))
-            whole, _, _ = file.read().rpartition(b"\n")  # a line being written has no end yet
+            lines, _, _ = file.read().rpartition(b"\n")  # a line being written has no end yet
     except (FileNotFoundError, NotADirectoryError):
         return cell.first_step, 0.0
+    except IsADirectoryError:
+        raise _damaged(path, directory) from None
     step = speed = None
-    for text in reversed(whole.split(b"\n")[1 if size > _TAIL else 0 :]):
+    for text in reversed(lines.split(b"\n")[1 if size > _TAIL else 0 :]):
         if not text:
             continue
         try:
             line = json.loads(text)
-            step = int(line["step"]) if step is None else step
+            step = whole(line["step"]) if step is None else step
             speed = line.get("tokens_per_s")
+            speed = None if speed is None else finite(speed)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise _damaged(path, directory) from None
         if speed:
@@ -179,7 +183,7 @@ def _read(path: Path, directory: Path) -> Mapping[str, Any] | None:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
+    except (IsADirectoryError, ValueError):
         raise _damaged(path, directory) from None
     if not isinstance(value, Mapping):
         raise _damaged(path, directory)

@@ -14,7 +14,7 @@ def report(parser: argparse.ArgumentParser) -> None:
         "--baseline", metavar="ARM", help="that the others are compared with (default: the sweep's)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="(default: report.html in the sweep's folder)"
+        "--out", type=Path, metavar="FILE", help="an .html file (default: report.html of the sweep)"
     )
     parser.set_defaults(run=run_report)
 

@@ -71,8 +71,10 @@ def write_report(
 
     Raises:
       GristmillError: it is no sweep's folder, no cell is finished, there is no such metric or
-        arm, or the files cannot be written.
+        arm, `out` is no name of a page, or the files cannot be written.
     """
+    if out is not None and out.suffix not in (".html", ".htm"):  # such as the sweep's own files
+        raise GristmillError(f"--out {out}: the report is a page; name a file that ends in .html")
     results = with_baseline(read_results(folder), baseline)
     if not len(results.finished):
         raise GristmillError(

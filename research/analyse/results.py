@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from research import artefacts
 from research.analyse import sweep_record
 from research.analyse.cell_state import state_of
+from research.analyse.json_numbers import finite, whole
 from research.analyse.sweep_record import CellRecord, SweepRecord
 from research.errors import GristmillError
 
@@ -152,7 +153,7 @@ def _spec(directory: Path, cell: CellRecord) -> dict[str, Any]:
         fingerprint, run = str(value["fingerprint"]), dict(value["run"])
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (ValueError, KeyError, TypeError):
+    except (IsADirectoryError, ValueError, KeyError, TypeError):
         raise _damaged(path, directory) from None
     if fingerprint != cell.fingerprint:
         raise GristmillError(
@@ -168,12 +169,14 @@ def _metrics(directory: Path, finished: bool) -> pd.DataFrame:
 
     def add(step: Any, values: Mapping[str, Any]) -> None:
         rows.extend(
-            (int(step), name, math.nan if value is None else float(value))
+            (whole(step), name, math.nan if value is None else finite(value))
             for name, value in values.items()
             if name != "step"
         )
 
     path = directory / "metrics.jsonl"
+    if path.is_dir():
+        raise _damaged(path, directory)
     for text in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         if not text.endswith(b"\n") and not finished:
             break  # it is being written
@@ -186,8 +189,13 @@ def _metrics(directory: Path, finished: bool) -> pd.DataFrame:
         try:
             value = json.loads(path.read_bytes())
             add(value["step"], value["values"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError):
             raise _damaged(path, directory) from None
+    if finished and not rows:
+        raise GristmillError(
+            f"{directory / 'metrics.jsonl'} is missing or empty, though the cell is finished; "
+            f"delete {directory} and run the sweep again"
+        )
     table = pd.DataFrame(rows, columns=["step", "metric", "value"])
     return table.drop_duplicates(["step", "metric"], keep="last")
 

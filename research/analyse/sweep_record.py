@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from research import artefacts
+from research import artefacts, gin_bindings
+from research.analyse.json_numbers import finite, whole
 from research.errors import GristmillError
 
 FORMAT = 1
@@ -137,16 +138,14 @@ def read(folder: Path) -> SweepRecord:
         value = json.loads(path.read_text(encoding="utf-8"))
         version, stated = value.pop("format"), value.pop("fingerprint")
         if version == FORMAT:
-            value["arms"] = tuple(ArmRecord(**arm) for arm in value["arms"])
-            value["cells"] = tuple(CellRecord(**cell) for cell in value["cells"])
-            value["sizes"], value["seeds"] = tuple(value["sizes"]), tuple(value["seeds"])
-            record = SweepRecord(**value)
-            if record.fingerprint != stated or not any(arm.baseline for arm in record.arms):
+            record = _parsed(value)
+            if record.fingerprint != stated:
                 raise ValueError
+            _check(record)
             return record
     except (FileNotFoundError, NotADirectoryError):
         raise GristmillError(f"{folder} is no sweep's folder (it has no {NAME})") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (GristmillError, ValueError, OverflowError, KeyError, TypeError, AttributeError):
         raise Damaged(
             f"{path} is damaged; run the command of the sweep again, which writes it anew"
         ) from None
@@ -154,3 +153,42 @@ def read(folder: Path) -> SweepRecord:
         f"{path} is of version {version} of this format, this Gristmill writes {FORMAT}: "
         "run the sweep into another folder"
     )
+
+
+def _parsed(value: dict[str, Any]) -> SweepRecord:
+    """The record as JSON has it; raises unless every value is of its field's type."""
+    made_by = dict(value.pop("made_by"))
+    changes = [dict(arm.pop("changes")) for arm in value["arms"]]
+    plain = [arm | {"changes": {}} for arm in value["arms"]]  # changes may be anything
+    record = gin_bindings.build(SweepRecord, value | {"arms": plain, "made_by": {}}, NAME)
+    arms = [
+        dataclasses.replace(arm, changes=own) for arm, own in zip(record.arms, changes, strict=True)
+    ]
+    return dataclasses.replace(record, arms=tuple(arms), made_by=made_by)
+
+
+def _check(record: SweepRecord) -> None:
+    """Raises ValueError unless the parts of a record fit each other."""
+    names = [arm.name for arm in record.arms]
+    keys = {(cell.arm, cell.size, cell.seed) for cell in record.cells}
+    directories = {cell.directory for cell in record.cells}
+    for unique, values in (
+        (set(names), names),
+        (set(record.sizes), record.sizes),
+        (set(record.seeds), record.seeds),
+        (keys, record.cells),
+        (directories, record.cells),
+    ):
+        if not unique or len(unique) != len(values):
+            raise ValueError
+    if sum(arm.baseline for arm in record.arms) != 1:
+        raise ValueError
+    for seed in record.seeds:
+        whole(seed)
+    for cell in record.cells:
+        known = cell.arm in names and cell.size in record.sizes and cell.seed in record.seeds
+        counts = [whole(n) for n in (cell.first_step, cell.steps, cell.tokens, cell.parameters)]
+        if not known or counts[0] > counts[1] or finite(cell.flops) < 0:
+            raise ValueError
+        if cell.after is not None and cell.after not in directories:
+            raise ValueError

@@ -179,6 +179,9 @@ def test_what_cannot_be_reported_is_one_line(
     assert "has no arm 'x'; it has natural, stratified" in refused(sweep, "--baseline", "x")
     error = refused(sweep, "--metric", "demo/all/perplexity")
     assert "'demo/all/perplexity'" in error and "demo/all/bits_per_byte" in error
+    record = (sweep / "sweep.json").read_bytes()
+    assert "ends in .html" in refused(sweep, "--out", sweep / "sweep.json")
+    assert (sweep / "sweep.json").read_bytes() == record
     (tmp_path / "file").touch()
     error = refused(sweep, "--out", tmp_path / "file" / "report.html")
     assert "the report cannot be written" in error and "--out" in error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from research.analyse.cell_state import Failure, write_failure
+from research.analyse import sweep_record
+from research.analyse.cell_state import Failure, state_of, write_failure
 from research.analyse.decisions import noise_floors
 from research.analyse.results import read_results, write_results
 from research.analyse.statistics import compare, compare_domains
@@ -62,6 +64,7 @@ def test_an_unfinished_sweep_says_what_is_missing(folder: Path) -> None:
     results = read_results(folder)
     states = dict(zip(results.cells["directory"], results.cells["state"], strict=True))
     assert states["web_x2/seed0"] == "diverged" and states["natural/seed1"] == "waiting"
+    assert list(results.cells["step"][results.cells["directory"] == "web_x2/seed2"]) == [20]
     assert not len(results.table.query("arm == 'natural' and seed == 1"))
     (found,) = compare(results)
     assert found.seeds == () and found.verdict == "cannot tell"
@@ -83,6 +86,33 @@ def another_run(path: Path) -> None:
     path.write_text(json.dumps(value | {"fingerprint": "0" * 64}))
 
 
+def edited(**fields: object) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return edit
+
+
+def first_cell(**fields: object) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        value = json.loads(path.read_text())
+        value["cells"][0] |= fields
+        path.write_text(json.dumps(value))
+
+    return edit
+
+
+def another_line(**fields: object) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        path.write_text(path.read_text() + json.dumps(fields) + "\n")
+
+    return edit
+
+
+def emptied(path: Path) -> None:
+    path.write_text("")
+
+
 def another_version(path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
 
@@ -92,7 +122,19 @@ def another_version(path: Path) -> None:
     [
         ("sweep.json", cut_off, "damaged"),
         ("sweep.json", another_version, "version 99"),
+        ("sweep.json", edited(better="sideways"), "damaged"),
+        ("sweep.json", edited(metric=5), "damaged"),
+        ("sweep.json", edited(seeds=[7, 8, 9]), "damaged"),
+        ("sweep.json", first_cell(tokens="many"), "damaged"),
+        ("sweep.json", first_cell(steps=math.inf), "damaged"),
+        ("sweep.json", first_cell(arm="other"), "damaged"),
         ("natural/seed0/spec.json", cut_off, "damaged"),
+        ("natural/seed0/result.json", edited(step=math.inf), "damaged"),
+        ("natural/seed0/result.json", edited(training_seconds="long"), "damaged"),
+        ("natural/seed0/metrics.jsonl", another_line(step=math.inf, loss=1.0), "damaged"),
+        ("natural/seed0/metrics.jsonl", another_line(step=21, loss=10**400), "damaged"),
+        ("natural/seed0/metrics.jsonl", emptied, "missing or empty"),
+        ("natural/seed0/metrics.jsonl", Path.unlink, "missing or empty"),
         ("natural/seed0/spec.json", another_run, "of run 000000000000"),
         ("natural/seed0/result.json", cut_off, "damaged"),
         ("natural/seed0/result.json", another_run, "of run 000000000000"),
@@ -105,6 +147,16 @@ def test_damage_is_one_line(folder: Path, name: str, harm: Callable, said: str) 
     with pytest.raises(GristmillError) as error:
         read_results(folder)
     assert said in str(error.value) and name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("fields", [{"step": math.inf}, {"step": 20, "tokens_per_s": "fast"}])
+def test_a_damaged_cell_leaves_the_status_of_the_others(folder: Path, fields: dict) -> None:
+    (folder / "natural/seed0/result.json").unlink()
+    another_line(**fields)(folder / "natural/seed0/metrics.jsonl")
+    cells = sweep_record.read(folder).cells
+    with pytest.raises(GristmillError, match=r"metrics.jsonl is damaged"):
+        state_of(folder, cells[0])
+    assert {state_of(folder, cell).state for cell in cells[1:]} == {"finished"}
 
 
 def test_no_sweep_is_one_line(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_failures_stop_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "fails/seed0 failed (2 attempts): evals.length is 1000" in out
     assert "1 diverged, 2 failed, 1 finished, 2 waiting" in out
     (folder / "plain/seed0/result.json").write_text("{")
-    assert main(["sweep", "status", str(folder)]) == 0
+    assert main(["sweep", "status", str(folder)]) == 1
     assert "result.json is damaged; delete" in capsys.readouterr().out
 
 
@@ -278,6 +278,17 @@ def arms_of(text: str) -> str:
         (arms_of("PLAIN, Arm('b', WIKI, branch_of='c', branch_at=1)"), "c, which is no arm"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def arms(run, settings):\n    raise KeyError('web')\n", "arms() raised KeyError: 'web'"),
+        (arms_of("PLAIN, Arm('sweep.json', WIKI)"), "a file in the sweep's folder has this name"),
+        (arms_of("PLAIN, Arm('Plain', WIKI)"), "arms plain and Plain differ only by case"),
+        (arms_of("PLAIN, Arm(5, WIKI)"), "arm 5: a name has"),
+        (arms_of("PLAIN, Arm('b', {5: 5})"), "arm b: its changes are a mapping"),
+        (arms_of("PLAIN, Arm('b', WIKI, branch_at='x')"), "arm b: its branch_at must be a step"),
+        ("def arms(run, settings):\n    yield Arm('b', WIKI)\n", "no arm as baseline"),
+        ("def arms(run, settings):\n    raise SystemExit(0)\n", "arms() raised SystemExit: 0"),
+        ("def arms(run, settings):\n    raise ValueError('two\\nlines')\n", "Error: two lines"),
+        ("class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\n"
+         "def arms(run, settings):\n    raise Mute\n", "arms() raised Mute"),
+        ("arms = 5", "arms is no function"),
         ("", "has no arms; see"),
         ("del Settings", "has no Settings"),
         ("import nothing_such", "nothing_such"),
