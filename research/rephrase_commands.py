@@ -19,7 +19,6 @@ from research.errors import GristmillError
 from research.registry.modules import import_module
 from research.rephrase import job as jobs
 from research.rephrase.books import Prices
-from research.rephrase.checks.evaluation import decontaminated
 from research.rephrase.engine import Engine, Sampling
 from research.rephrase.job import BOOKS, Job
 from research.rephrase.store import Store
@@ -98,6 +97,8 @@ def run_rephrase(args: argparse.Namespace) -> int:
             raise GristmillError(f"rephrase: name the {option} with --{option}")
     root, style = data_root(), find_style(args.style)
     if args.decontaminate:
+        from research.rephrase.checks.evaluation import decontaminated
+
         style = decontaminated(style, tuple(filter(None, args.decontaminate.split(","))))
     prices = Prices(args.price_in, args.price_out)
     for word in (args.out or "corpus", args.version):

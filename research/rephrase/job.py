@@ -86,10 +86,6 @@ class Job:
         """Those documents, in order."""
         return itertools.islice(self.source.documents(), self.limit)
 
-    def pieces(self, document: Document) -> list[str]:
-        """The pieces of a document; those that are only space are asked nothing about."""
-        return self.style.chunk(document.text)
-
     def request(self, document: Document, piece: str) -> Request:
         """What is asked about a piece."""
         style = self.style
@@ -101,13 +97,13 @@ class Job:
     def asked(
         self, progress: Callable[[Iterator[Document]], Any] = iter
     ) -> Iterator[tuple[Document, str, Request]]:
-        """Every piece of every document, with what is asked about it.
+        """Every piece of every document that is not only space, with what is asked about it.
 
         Args:
           progress: wraps the iterator of documents, for a progress bar.
         """
         for document in progress(self.documents()):
-            for piece in self.pieces(document):
+            for piece in self.style.chunk(document.text):
                 if not piece.isspace():
                     yield document, piece, self.request(document, piece)
 
@@ -375,7 +371,7 @@ def _rewrites(
     """Each piece of a document with its rewrite (None: rejected), and why pieces have no answer."""
     rewrites: list[tuple[str, str | None]] = []
     lost: list[str] = []
-    for piece in job.pieces(document):
+    for piece in job.style.chunk(document.text):
         if piece.isspace():
             rewrites.append((piece, piece))
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import sysconfig
 import tokenize
 from pathlib import Path
@@ -16,9 +17,7 @@ from research.curate.code.syntax_tree import CannotParse, parse
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
-@pytest.mark.skipif(
-    __import__("sys").version_info >= (3, 12), reason="f-strings are several tokens there"
-)
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="f-strings are several tokens there")
 @pytest.mark.parametrize("name", ["argparse.py", "typing.py", "json/decoder.py", "this.py"])
 def test_tokens_are_counted_as_the_standard_library_does(name: str) -> None:
     text = (LIBRARY / name).read_text("utf-8")
