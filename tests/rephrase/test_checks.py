@@ -113,3 +113,17 @@ def test_outputs_may_differ_in_last_digits_only() -> None:
     assert not same_output("0.3", "0.31", 1e-6) and not same_output("3", "4", 1e-6)
     assert EquationsHold()("", "2 / 3 = 0.67 and 3 * 4 = 12, x - 3 = 9") is None
     assert EquationsHold()("", "so 3 * 4 = 13").reason == "wrong calculation"
+
+
+def test_units_hide_no_wrong_calculation() -> None:
+    holds = EquationsHold()
+    for right in (
+        "720 clams / 9 clams/minute = 80 minutes",
+        "1 hour / 4 = 15 minutes, 5 feet + 3 inches = 63 inches",
+        "12 questions x 25/100 = 3 points",
+        "Monday 3 hours + Tuesday 2 hours + 1 hour = 6 hours",
+        "half of 3 * 4 = 6, sqrt(16 + 9) = 5, 2 squared + 3 = 7",
+    ):
+        assert holds("", right) is None
+    for wrong in ("9 clams * 16 minutes/clam = 124 minutes", "3 red apples x 4 = 13"):
+        assert holds("", wrong).detail == wrong

@@ -119,4 +119,24 @@ CASES = (
         ),
         held_out=True,
     ),
+    Case(
+        "equations",
+        "Emily can peel 9 mushrooms a minute and saute 40 mushrooms in 16 minutes. How long will it "
+        "take her to peel and saute 720 mushrooms?",
+        good=(
+            "720 mushrooms / 9 mushrooms/minute = 80 minutes and 720 mushrooms / 40 mushrooms/batch "
+            "= 18 batches, so 18 batches * 16 minutes/batch = 288 minutes.",
+            "Peeling takes 80 minutes / 60 = 1 hour 20 minutes.",
+            "Peeling 80 minutes + frying 288 minutes + 0 minutes = 368 minutes.",
+            "Half of 720 / 9 = 40 minutes. She needs sqrt(16 + 9) = 5 pans.",
+            "288 minutes + 1 hour + 20 minutes = 368 minutes",
+        ),
+        bad=(
+            "9 mushrooms * 16 minutes/mushroom = 124 minutes\n"
+            "40 mushrooms * 16 minutes/mushroom = 64 minutes",
+            "720 mushrooms / 9 mushrooms/minute = 90 minutes.",
+            "80 long minutes + 288 short minutes = 386 minutes of work",
+            "18 batches x 16 = 280 minutes",
+        ),
+    ),
 )
