@@ -2,21 +2,20 @@
 
 A fixed number of slots, each with room in the cache for one prompt and its answer, are worked on
 together, a token a step; a slot whose answer ends is given to the next prompt at once.  Prompts are
-read in pieces of equal length, so that for any lengths of prompts and answers only four programs
+read in pieces of equal length, so that for any lengths of prompts and answers only three programs
 are compiled:
 
-    decode   some tokens for every slot
-    prefill  a piece of one prompt into its slot
-    keep     a slot's cache, as the prefix of others
-    adopt    that prefix into a slot
+    prefill  a piece of a prompt into the reader's cache, which has room for one prompt
+    place    that cache into a slot
+    decode   some tokens for every slot, the last one of the prompt first
 
-A prefix that prompts share (a style's instruction) is read once.  The layers are those that are
-trained: only attention is another, over the cache.
+What a prompt shares with the beginning of the one before it (a style's instruction) is not read
+again: the reader's cache still has it.  The layers are those that are trained: only attention is
+another, over the cache.
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
 import itertools
@@ -37,11 +36,14 @@ from research.model.sampling import choose
 from research.model.sharding import BATCH_AXES, constrain, param_shardings, partition_spec
 from research.model.transformer import Block, Ends, Params, Place, assemble, logits, structure
 
-PIECE = 128  # tokens of a prompt that are read at a time
+PIECE = 64  # tokens of a prompt that are read at a time
 SPAN = 128  # places of the cache that attention looks at at a time
-TOKENS_PER_CALL = 8  # decoded before the host looks at them
+TOKENS_PER_CALL = 8  # decoded at most before the host looks at them
 MASKED = -1e30
-CACHE_AXES = ("batch", "kv_heads", "length", "head_dim")
+# values lie as they are summed up, keys across, as products with queries want them
+KEYS_AXES = ("batch", "kv_heads", "head_dim", "length")
+VALUES_AXES = ("batch", "kv_heads", "length", "head_dim")
+Cache = list[tuple[jax.Array, jax.Array]]  # keys [R, J, K, S] and values [R, J, S, K] of each layer
 State = dict[str, Any]
 
 
@@ -91,6 +93,19 @@ class _Answer:
     logprobs: list[float] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass
+class _Reader:
+    """Where prompts are read, one after another.
+
+    Attributes:
+      cache: of one row.
+      tokens: the last prompt, whose cache this is.
+    """
+
+    cache: Cache
+    tokens: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
+
+
 class Generator:
     """A model that generates, on one device or split by tensor over a mesh.
 
@@ -137,7 +152,7 @@ class Generator:
         self._params = self._lay_out(params)
         self._functions = {
             name: jax.jit(getattr(self, f"_{name}"), donate_argnums=donated)
-            for name, donated in {"decode": 1, "prefill": 1, "keep": (), "adopt": 0}.items()
+            for name, donated in {"prefill": 1, "place": 0, "decode": 1}.items()
         }
 
     def generate(
@@ -154,36 +169,20 @@ class Generator:
         Raises:
           GristmillError: a prompt leaves no room for an answer.
         """
-        state = self._empty()
+        state, reader = self._empty(self._shapes()), _Reader(self._empty(self._cache_shapes(1)))
         free = list(range(self.slots))
         under_way: dict[int, _Answer] = {}
         numbered = enumerate(prompts)
-        waiting: collections.deque[tuple[int, Prompt]] = collections.deque()
-        prefix = _Prefix()
         while True:
-            while free:
-                waiting.extend(itertools.islice(numbered, max(0, 2 - len(waiting))))
-                if not waiting:
-                    break
-                number, prompt = waiting.popleft()
-                following = waiting[0][1].tokens if waiting else prompt.tokens
+            for number, prompt in itertools.islice(numbered, len(free)):
                 slot = free.pop()
-                answer = _Answer(prompt, number)
-                state, alive = self._read(state, slot, answer, prefix, following)
-                done = self._ended(answer, alive)
-                if done is None:
-                    under_way[slot] = answer
-                    continue
-                free.append(slot)
-                state = self._rest(state, [slot] if alive else [])
-                yield number, done
+                state = self._read(state, slot, reader, prompt)
+                under_way[slot] = _Answer(prompt, number)
             if not under_way:
                 return
-            state, (tokens_CxB, logprobs_CxB, new_CxB) = self._functions["decode"](
-                self._params, state
-            )
+            state, answered = self._functions["decode"](self._params, state)
             tokens_CxB, logprobs_CxB, new_CxB, active_B = jax.device_get(
-                (tokens_CxB, logprobs_CxB, new_CxB, state["active"])
+                (*answered, state["active"])
             )
             stopped = []  # by us, and not by the model
             for slot, answer in list(under_way.items()):
@@ -218,67 +217,79 @@ class Generator:
 
     # ---- prompts --------------------------------------------------------------------------------
 
-    def _read(
-        self,
-        state: State,
-        slot: int,
-        answer: _Answer,
-        prefix: _Prefix,
-        following: Sequence[int],
-    ) -> tuple[State, bool]:
-        """Reads a prompt into a slot and chooses the first token of its answer; whether there will
-        be more."""
-        prompt = answer.prompt
+    def _read(self, state: State, slot: int, reader: _Reader, prompt: Prompt) -> State:
+        """Reads all of a prompt but its last token into a slot; decoding goes on from there."""
         tokens = np.asarray(prompt.tokens, np.int32)
         if not 0 < len(tokens) < self.context:
             raise GristmillError(
                 f"a prompt of {len(tokens)} tokens, where a context of {self.context} shall hold "
                 "it and its answer"
             )
-        start = prefix.shared_with(tokens)
-        if start:
-            state = self._functions["adopt"](state, prefix.cache, slot)
-        settings = {
+        for start in range(_common(reader.tokens, tokens[:-1]), len(tokens) - 1, PIECE):
+            piece = tokens[start : start + PIECE]
+            padded_1xP = np.pad(piece, (0, PIECE - len(piece)))[None]
+            reader.cache = self._functions["prefill"](self._params, reader.cache, padded_1xP, start)
+        reader.tokens = tokens
+        facts = {
+            "token": tokens[-1],
+            "length": np.int32(len(tokens) - 1),
+            "left": np.int32(self._room(prompt)),
+            "active": np.True_,
             "temperature": np.float32(prompt.temperature),
             "top_p": np.float32(prompt.top_p),
             "top_k": np.int32(prompt.top_k),
             "seed": np.uint32(prompt.seed),
-            "left": np.int32(self._room(prompt)),
         }
-        while start < len(tokens):
-            piece = tokens[start : start + PIECE]
-            padded = np.zeros((1, PIECE), np.int32)
-            padded[0, : len(piece)] = piece
-            state, first = self._functions["prefill"](
-                self._params, state, padded, slot, start, len(piece),
-                start + len(piece) == len(tokens), settings,
-            )  # fmt: skip
-            start += len(piece)
-        if prefix.learn(tokens, following):
-            prefix.cache = self._functions["keep"](state, slot)
-        token, logprob, new, going = jax.device_get(first)
-        if new:
-            answer.tokens.append(int(token))
-            answer.logprobs.append(float(logprob))
-        return state, bool(going)
+        return self._functions["place"](state, reader.cache, facts, slot)
 
     # ---- programs -------------------------------------------------------------------------------
 
+    def _prefill(
+        self, params: Params, cache: Cache, tokens_1xP: jax.Array, start: jax.Array
+    ) -> Cache:
+        """A piece of a prompt into a cache of one row, from place `start` on."""
+
+        def write(cache: jax.Array, new: jax.Array, axis: int) -> jax.Array:
+            return jax.lax.dynamic_update_slice_in_dim(cache, new, start, axis)
+
+        places_1xP = (start + jnp.arange(PIECE))[None]
+        cache, _ = self._layers(params, cache, tokens_1xP, places_1xP, write, start + PIECE)
+        return cache
+
+    def _place(
+        self, state: State, cache: Cache, facts: dict[str, jax.Array], slot: jax.Array
+    ) -> State:
+        """A prompt that has been read, and what is to be done with it, into a slot."""
+
+        def put(rows: jax.Array, row: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_update_slice_in_dim(rows, row, slot, axis=0)
+
+        of_slots = {name: state[name].at[slot].set(fact) for name, fact in facts.items()}
+        return {"cache": jax.tree.map(put, state["cache"], cache), **of_slots}
+
     def _decode(self, params: Params, state: State) -> tuple[State, tuple[jax.Array, ...]]:
-        """TOKENS_PER_CALL tokens for every slot; which of them belong to answers."""
+        """TOKENS_PER_CALL tokens for every slot, or fewer if an answer ends before.
 
-        def step(state: State, _: None) -> tuple[State, tuple[jax.Array, ...]]:
-            length_B = jnp.where(state["active"], state["length"], self._places - 1)
+        Returns:
+          The state, and tokens, their log-probabilities and whether they belong to the answers,
+          each [TOKENS_PER_CALL, B].
+        """
+        rows_B, begun_B = jnp.arange(self.slots), state["active"]
 
-            def write(cache: jax.Array, new_Bx1xJxK: jax.Array) -> jax.Array:
-                rows = jnp.arange(self.slots)
-                return cache.at[rows, :, length_B].set(new_Bx1xJxK[:, 0].astype(cache.dtype))
+        def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+            number, state, answered = carry
+            active_B = state["active"]
+            length_B = jnp.where(active_B, state["length"], self._places - 1)
+
+            def write(cache: jax.Array, new: jax.Array, axis: int) -> jax.Array:
+                if axis == 3:
+                    return cache.at[rows_B, :, :, length_B].set(new[:, :, :, 0])
+                return cache.at[rows_B, :, length_B].set(new[:, :, 0])
 
             cache, hidden_Bx1xD = self._layers(
                 params, state["cache"], state["token"][:, None], length_B[:, None], write,
-                lambda cache: cache, jnp.where(state["active"], state["length"], 0).max() + 1,
+                jnp.where(active_B, length_B, 0).max() + 1,
             )  # fmt: skip
-            active_B = state["active"]
             length_B = state["length"] + active_B
             token_B, logprob_B, new_B, going_B = self._next(params, hidden_Bx1xD, state, length_B)
             new_B &= active_B
@@ -290,46 +301,18 @@ class Generator:
                 "left": state["left"] - new_B,
                 "active": active_B & going_B,
             }
-            return state, (token_B, logprob_B, new_B)
+            found = token_B, logprob_B, new_B
+            answered = [all_.at[number].set(now) for all_, now in zip(answered, found, strict=True)]
+            return number + 1, state, answered
 
-        return jax.lax.scan(step, state, None, TOKENS_PER_CALL)
+        def goes_on(carry: tuple[Any, ...]) -> jax.Array:
+            number, state, _ = carry
+            return (number < TOKENS_PER_CALL) & (state["active"] == begun_B).all()
 
-    def _prefill(
-        self,
-        params: Params,
-        state: State,
-        tokens_1xP: jax.Array,
-        slot: jax.Array,
-        start: jax.Array,
-        count: jax.Array,
-        last: jax.Array,
-        settings: dict[str, jax.Array],
-    ) -> tuple[State, tuple[jax.Array, ...]]:
-        """`count` tokens into a slot from place `start` on; after the last piece, the first token
-        of the answer."""
-
-        def write(cache: jax.Array, new_1xPxJxK: jax.Array) -> jax.Array:
-            new_1xJxPxK = new_1xPxJxK.swapaxes(1, 2).astype(cache.dtype)
-            return jax.lax.dynamic_update_slice(cache, new_1xJxPxK, (slot, 0, start, 0))
-
-        def row(cache: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice_in_dim(cache, slot, 1)
-
-        places_1xP = (start + jnp.arange(PIECE))[None]
-        cache, hidden_1xPxD = self._layers(
-            params, state["cache"], tokens_1xP, places_1xP, write, row, start + count
-        )
-        last_1x1xD = jax.lax.dynamic_slice_in_dim(hidden_1xPxD, count - 1, 1, axis=1)
-        token, logprob, new, going = self._next(
-            params, last_1x1xD, {name: value[None] for name, value in settings.items()},
-            (start + count)[None],
-        )  # fmt: skip
-        facts = {
-            "length": start + count, **settings, "token": token[0],
-            "left": settings["left"] - new[0], "active": last & going[0],
-        }  # fmt: skip
-        state = {"cache": cache, **{name: state[name].at[slot].set(facts[name]) for name in facts}}
-        return state, (token[0], logprob[0], new[0], going[0])
+        shape = TOKENS_PER_CALL, self.slots
+        answered = [jnp.zeros(shape, kind) for kind in (jnp.int32, jnp.float32, jnp.bool_)]
+        _, state, answered = jax.lax.while_loop(goes_on, step, (0, state, answered))
+        return state, tuple(answered)
 
     def _next(
         self,
@@ -355,21 +338,20 @@ class Generator:
     def _layers(
         self,
         params: Params,
-        cache: list[tuple[jax.Array, jax.Array]],
+        cache: Cache,
         tokens_RxT: jax.Array,
         places_RxT: jax.Array,
-        write: Callable[[jax.Array, jax.Array], jax.Array],
-        rows: Callable[[jax.Array], jax.Array],
+        write: Callable[[jax.Array, jax.Array, int], jax.Array],
         filled: jax.Array,
-    ) -> tuple[list[tuple[jax.Array, jax.Array]], jax.Array]:
+    ) -> tuple[Cache, jax.Array]:
         """What the model makes of some tokens that see the cache, which they are written to first.
 
         Args:
           params: laid out.
-          cache: keys and values [B, J, S, K] of every layer.
+          cache: of R rows.
           tokens_RxT, places_RxT: what to read, and where in the rows of the cache.
-          write: puts new keys or values [R, T, J, K] into a cache.
-          rows: the rows of a cache that the tokens belong to.
+          write: puts new keys [R, J, K, T] or values [R, J, T, K] into a cache, along the axis of
+            its places.
           filled: places of the cache that any token sees.
 
         Returns:
@@ -389,27 +371,16 @@ class Generator:
         for block, (keys, values), window in zip(params["layers"], cache, c.windows, strict=True):
 
             def attend(q, k, v, keys=keys, values=values, window=window):
-                keys, values = (
-                    constrain(write(old, new), CACHE_AXES, self.mesh)
-                    for old, new in ((keys, k), (values, v))
-                )
+                keys = write(keys, k.transpose(0, 2, 3, 1).astype(keys.dtype), 3)
+                values = write(values, v.transpose(0, 2, 1, 3).astype(values.dtype), 2)
+                keys = constrain(keys, KEYS_AXES, self.mesh)
+                values = constrain(values, VALUES_AXES, self.mesh)
                 written.append((keys, values))
-                return _attend(q, rows(keys), rows(values), places_RxT, filled, c, window)
+                return _attend(q, keys, values, places_RxT, filled, c, window)
 
             place = Place(tables[window], attend, self.mesh)
             x_RxTxD = assemble(graph, block)(x_RxTxD, place)
         return written, ends.final_norm(x_RxTxD)
-
-    def _keep(self, state: State, slot: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
-        return jax.tree.map(
-            lambda cache: jax.lax.dynamic_slice_in_dim(cache, slot, 1), state["cache"]
-        )
-
-    def _adopt(self, state: State, prefix: Any, slot: jax.Array) -> State:
-        def put(cache: jax.Array, row: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_update_slice_in_dim(cache, row, slot, axis=0)
-
-        return {**state, "cache": jax.tree.map(put, state["cache"], prefix)}
 
     # ---- arrays ---------------------------------------------------------------------------------
 
@@ -453,11 +424,8 @@ class Generator:
 
     def _shapes(self) -> State:
         """The state as `jax.ShapeDtypeStruct`."""
-        c, mesh = self.config, self.mesh
+        mesh = self.mesh
         replicated = None if mesh is None else NamedSharding(mesh, PartitionSpec())
-        split = None if mesh is None else NamedSharding(mesh, partition_spec(CACHE_AXES))
-        shape = (self.slots, c.kv_heads, self._places, c.head_dim)
-        keys = jax.ShapeDtypeStruct(shape, jnp.dtype(c.compute_dtype), sharding=split)
         kinds = {
             "token": jnp.int32, "length": jnp.int32, "left": jnp.int32, "active": jnp.bool_,
             "temperature": jnp.float32, "top_p": jnp.float32, "top_k": jnp.int32,
@@ -467,39 +435,29 @@ class Generator:
             name: jax.ShapeDtypeStruct((self.slots,), kind, sharding=replicated)
             for name, kind in kinds.items()
         }
-        return {"cache": [(keys, keys)] * c.layers, **of_slots}
+        return {"cache": self._cache_shapes(self.slots), **of_slots}
 
-    def _empty(self) -> State:
-        return jax.tree.map(
-            lambda a: jnp.zeros(a.shape, a.dtype, device=a.sharding), self._shapes()
+    def _cache_shapes(self, rows: int) -> Cache:
+        c, mesh = self.config, self.mesh
+        size = {
+            "batch": rows, "kv_heads": c.kv_heads, "head_dim": c.head_dim, "length": self._places
+        }  # fmt: skip
+        pair = tuple(
+            jax.ShapeDtypeStruct(
+                tuple(size[axis] for axis in axes),
+                jnp.dtype(c.compute_dtype),
+                sharding=None if mesh is None else NamedSharding(mesh, partition_spec(axes)),
+            )
+            for axes in (KEYS_AXES, VALUES_AXES)
         )
+        return [pair] * c.layers
+
+    def _empty(self, shapes: Any) -> Any:
+        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype, device=a.sharding), shapes)
 
     def lower_decode(self) -> jax.stages.Lowered:
         """The program of a call of decoding, to be compiled ahead of time."""
         return self._functions["decode"].lower(self._params, self._shapes())
-
-
-class _Prefix:
-    """The beginning that prompts share, and its cache."""
-
-    def __init__(self) -> None:
-        self.tokens = np.zeros(0, np.int32)
-        self.cache: Any = None
-
-    def shared_with(self, tokens: np.ndarray) -> int:
-        """How many tokens of a prompt need no reading; one is left to go on from."""
-        return _common(self.tokens, tokens[:-1])
-
-    def learn(self, tokens: np.ndarray, following: Sequence[int]) -> bool:
-        """Whether to keep the cache of this prompt, because the next begins as it does."""
-        common = _common(tokens, np.asarray(following[:-1], np.int32))
-        if len(following) == len(tokens) and common >= len(tokens) - 1:
-            return False  # the same prompt, or there is no other
-        known = _common(self.tokens, tokens[:common])
-        if common < PIECE // 4 or known == common:
-            return False  # too little to gain
-        self.tokens = tokens[:common]
-        return True
 
 
 def _common(a: np.ndarray, b: np.ndarray) -> int:
@@ -511,7 +469,7 @@ def _common(a: np.ndarray, b: np.ndarray) -> int:
 
 def _attend(
     q_RxTxHxK: jax.Array,
-    keys_RxJxSxK: jax.Array,
+    keys_RxJxKxS: jax.Array,
     values_RxJxSxK: jax.Array,
     places_RxT: jax.Array,
     filled: jax.Array,
@@ -524,18 +482,16 @@ def _attend(
     calculation for softmax), so that one program serves all lengths.
     """
     R, T, H, K = q_RxTxHxK.shape
-    J = keys_RxJxSxK.shape[1]
+    J = keys_RxJxKxS.shape[1]
     q_RxJxGTxK = q_RxTxHxK.reshape(R, T, J, H // J, K).transpose(0, 2, 3, 1, 4).reshape(R, J, -1, K)
     places_RxGT = jnp.tile(places_RxT, (1, H // J))
 
     def span(number: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         most, total, mixed = carry
         first = number * SPAN
-        keys, values = (
-            jax.lax.dynamic_slice_in_dim(cache, first, SPAN, axis=2)
-            for cache in (keys_RxJxSxK, values_RxJxSxK)
-        )
-        att = jnp.einsum("rjqk,rjsk->rjqs", q_RxJxGTxK, keys, preferred_element_type=jnp.float32)
+        keys = jax.lax.dynamic_slice_in_dim(keys_RxJxKxS, first, SPAN, axis=3)
+        values = jax.lax.dynamic_slice_in_dim(values_RxJxSxK, first, SPAN, axis=2)
+        att = jnp.einsum("rjqk,rjks->rjqs", q_RxJxGTxK, keys, preferred_element_type=jnp.float32)
         if config.attention_soft_cap is not None:
             att = config.attention_soft_cap * jnp.tanh(att / config.attention_soft_cap)
         back = places_RxGT[:, :, None] - (first + jnp.arange(SPAN))
