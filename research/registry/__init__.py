@@ -7,9 +7,10 @@
 Three ideas:
 
 *SeqIO defines, our pipeline executes.*  Tasks and Mixtures are real ones in SeqIO's registries, in
-plain Python modules that a user can add to (`--modules my_data.py`).  What runs later is made from
-the exported specs, with the same token ids, and without TensorFlow.  Only this package imports
-TensorFlow, and of it only `tasks`, `mixtures`, `vocabularies` and `export` do.
+plain Python modules that a user can add to (`--modules my_data.py`), or in files of data where they
+follow from settings (`definitions`).  What runs later is made from the exported specs, with the
+same token ids, and without TensorFlow.  Only this package imports TensorFlow, and of it only
+`tasks`, `mixtures`, `vocabularies` and `export` do.
 
 *Shares are of tokens, splits are of roots.*  A Mixture's share is a share of the training tokens.
 A document is held out by the hash of its root ancestors (`splits`), so a page and its rewrites are

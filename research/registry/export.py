@@ -8,6 +8,7 @@ and its cache is filled from `seqio_token_stream`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import functools
 import hashlib
@@ -20,9 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from research import artefacts
 from research.corpora.document import Corpus
 from research.errors import GristmillError
 from research.registry import mixtures, modules, preprocessors, source_hash, tasks, vocabularies
+from research.registry.definitions import SUFFIX, TaskDefinition, read_definitions
 from research.registry.seqio_quietly import seqio, stderr_withheld, tf
 from research.registry.specs import MixtureSpec, PreprocessorSpec, TaskSpec, check_name
 from research.registry.tasks import TARGETS, CorpusDataSource
@@ -30,6 +33,7 @@ from research.registry.tasks import TARGETS, CorpusDataSource
 SHIPPED = tuple(
     f"research.registry.{name}"
     for name in (
+        "definitions",
         "export",
         "mixtures",
         "preprocessors",
@@ -42,17 +46,47 @@ SHIPPED = tuple(
 _APPEND = seqio.preprocessors.append_eos
 _TOKENIZE = seqio.preprocessors.tokenize
 _TOKENIZE_AND_APPEND = seqio.preprocessors.tokenize_and_append_eos
+_defined: dict[str, TaskDefinition | Mapping[str, float | None]] = {}  # by files of definitions
 
 
 def registered_names(user_modules: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """Names of all Tasks and of all Mixtures.
 
     Raises:
-      GristmillError: a module cannot be imported.
+      GristmillError: a module cannot be imported, or definitions are at fault.
     """
     for module in user_modules:
-        modules.import_module(module)
+        if module.endswith(SUFFIX):
+            _define(module)
+        else:
+            modules.import_module(module)
     return sorted(seqio.TaskRegistry.names()), sorted(seqio.MixtureRegistry.names())
+
+
+def _define(name: str) -> None:
+    """Registers what a file of definitions has and no file before had.
+
+    Raises:
+      GristmillError: the file is at fault, or defines otherwise what is registered already.
+    """
+    found = read_definitions(artefacts.data_root(), name)
+    for task, definition in found.tasks.items():
+        if _is_new(name, task, definition):
+            tasks.add_task(task, **dataclasses.asdict(definition))
+            _defined[task] = definition
+    for mixture, shares in found.mixtures.items():
+        if _is_new(name, mixture, shares):
+            given = {t: mixtures.NATURAL if share is None else share for t, share in shares.items()}
+            mixtures.add_mixture(mixture, given)
+            _defined[mixture] = shares
+
+
+def _is_new(file: str, name: str, definition: TaskDefinition | Mapping[str, float | None]) -> bool:
+    if _defined.get(name, definition) != definition:
+        raise GristmillError(
+            f"{file}: {name} is not what this process had it defined as: start a new process"
+        )
+    return name not in _defined
 
 
 def export_mixture(root: Path, name: str, user_modules: Sequence[str] = ()) -> MixtureSpec:

@@ -1,4 +1,5 @@
-"""Python modules that define data: imported by dotted name or file, and recognised when changed."""
+"""Modules that define data: Python's, imported by dotted name or file, and `.json` definitions of
+the data root; either is recognised when changed."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from research import artefacts
 from research.errors import GristmillError
+from research.registry.definitions import SUFFIX, definitions_file
 from research.registry.interrupts import interrupts_kept
 
 _FILE_PREFIX = "gristmill_file_"
@@ -35,6 +37,8 @@ def module_sha256(name: str) -> str | None:
 def _file(name: str) -> Path | None:
     if name.endswith(".py"):
         return Path(name)
+    if name.endswith(SUFFIX):
+        return definitions_file(artefacts.data_root(), name)
     try:
         spec = importlib.util.find_spec(name)
     except (Exception, SystemExit):  # it imports the packages around the module

@@ -160,8 +160,9 @@ def load_mixture(root: Path, name: str, modules: Sequence[str] = ()) -> MixtureS
     Args:
       root: the data root.
       name: of a Mixture or Task.
-      modules: Python modules that define data, beside the shipped ones: dotted names or `.py`
-        files.  Those the file was last made with need not be named again.
+      modules: what defines data beside the shipped modules: dotted names of Python modules, `.py`
+        files, or `.json` definitions of the data root (definitions.py).  Those the file was last
+        made with need not be named again.
 
     Raises:
       GristmillError: nothing of that name, or a definition, module, corpus or vocabulary at fault.
