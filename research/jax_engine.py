@@ -55,13 +55,11 @@ class JaxEngine:
         if jax.default_backend() == "cpu":  # which has no bfloat16 units
             config = dataclasses.replace(config, compute_dtype="float32")
         self.context = min(context, config.max_length)
-        self._tokenizer = _tokenizer(folder / TOKENIZER)
-        self._template, special = _template(folder / TOKENIZER)
-        self._special = special
+        self.tokenizer = ChatTokenizer(folder)
         self._tokens = TokenGenerator(
             params,
             config,
-            stop_ids=self._stop_ids(),
+            stop_ids=self.tokenizer.stop_ids,
             slots=slots,
             context=self.context,
             mesh=None if mesh is None else make_mesh(mesh),
@@ -76,7 +74,7 @@ class JaxEngine:
 
         def prompts() -> Iterator[Prompt]:
             for request in requests:
-                tokens = self.encode(request.messages)
+                tokens = self.tokenizer.encode(request.messages)
                 if len(tokens) >= self.context:
                     said = f"the prompt has {len(tokens)} tokens, the context {self.context}"
                     failed.append((request, Failure(said, permanent=True)))
@@ -98,7 +96,7 @@ class JaxEngine:
                 yield (
                     request,
                     Response(
-                        self._cut(self.decode(completion.tokens), request.sampling.stop),
+                        self._cut(self.tokenizer.decode(completion.tokens), request.sampling.stop),
                         completion.finish,
                         prompt_tokens,
                         len(completion.tokens),
@@ -107,44 +105,11 @@ class JaxEngine:
                 )
         yield from failed
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        """Ids of a conversation, up to where the assistant's answer begins.
-
-        Raises:
-          GristmillError: the chat template cannot hold it.
-        """
-        turns = [dataclasses.asdict(message) for message in messages]
-        try:
-            text = self._template.render(
-                messages=turns, add_generation_prompt=True, **self._special
-            )
-        except jinja2.TemplateError as error:
-            raise GristmillError(f"weights {self.name}: their chat template: {error}") from None
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of an answer."""
-        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
-
-    def _stop_ids(self) -> list[int]:
-        """The end of the text, and what the template writes after an answer."""
-        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "Zyx"}]
-        rendered = self._template.render(messages=turns, **self._special)
-        after = self._tokenizer.encode(rendered.rpartition("Zyx")[2], add_special_tokens=False).ids
-        words = [self._special.get("eos_token")]
-        ids = {self._tokenizer.token_to_id(word) for word in words if word}
-        added = self._tokenizer.get_added_tokens_decoder()
-        ids |= {id for id in after[:1] if id in added}
-        ids.discard(None)
-        if not ids:
-            raise GristmillError(f"weights {self.name}: nothing tells that an answer ends")
-        return sorted(ids)
-
     def _ended(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
         """Says how many tokens to keep once their text has a stop string."""
 
         def ended(tokens: list[int]) -> int | None:
-            text = self.decode(tokens)
+            text = self.tokenizer.decode(tokens)
             return len(tokens) if any(word in text for word in stop) else None
 
         return ended
@@ -153,6 +118,65 @@ class JaxEngine:
     def _cut(text: str, stop: Sequence[str]) -> str:
         places = [place for word in stop if (place := text.find(word)) >= 0]
         return text[: min(places)] if places else text
+
+
+class ChatTokenizer:
+    """The tokenizer and the chat template that came with imported weights.
+
+    Attributes:
+      stop_ids: tokens that end an answer.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Reads them.
+
+        Args:
+          folder: of the weights.
+
+        Raises:
+          GristmillError: they come without a chat template, an end of turn or a tokenizer.
+        """
+        self._folder = folder
+        self._tokenizer = _tokenizer(folder / TOKENIZER)
+        self._template, self._special = _template(folder / TOKENIZER)
+        self.stop_ids = self._stop_ids()
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation, up to where the assistant's answer begins.
+
+        Raises:
+          GristmillError: the chat template cannot hold it.
+        """
+        turns = [dataclasses.asdict(message) for message in messages]
+        return self.encode_text(self._render(turns, add_generation_prompt=True))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of a text that is no conversation."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of an answer."""
+        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+
+    def _render(self, turns: list[dict[str, str]], **options: bool) -> str:
+        try:
+            return self._template.render(messages=turns, **options, **self._special)
+        except Exception as error:  # a template is a program, and fails in its own ways
+            name = self._folder.name
+            raise GristmillError(f"weights {name}: their chat template: {error}") from None
+
+    def _stop_ids(self) -> list[int]:
+        """The end of the text, and what the template writes after an answer."""
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "Zyx"}]
+        after = self.encode_text(self._render(turns).rpartition("Zyx")[2])
+        words = [self._special.get("eos_token")]
+        ids = {self._tokenizer.token_to_id(word) for word in words if word}
+        added = self._tokenizer.get_added_tokens_decoder()
+        ids |= {id for id in after[:1] if id in added}
+        ids.discard(None)
+        if not ids:
+            raise GristmillError(f"weights {self._folder.name}: nothing tells that an answer ends")
+        return sorted(ids)
 
 
 def _tokenizer(folder: Path) -> Tokenizer:

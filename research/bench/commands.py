@@ -35,6 +35,7 @@ BENCHES = {
     "recipe_scaling": "research.bench.recipe_scaling",
     "templates": "research.bench.templates",
     "validators": "research.bench.validators",
+    "decode": "research.bench.decode",
 }
 
 
