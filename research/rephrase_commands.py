@@ -231,7 +231,8 @@ def run_show(args: argparse.Namespace) -> int:
     definition = corpus.manifest["definition"]
     print(
         f"{corpus.name}: {definition['rephrased_from']['name']} by style {books['style']} and "
-        f"{books['model']}\nmade by {corpus.manifest['made_by']['command']}\n\n{_funnel(books)}"
+        f"{books['model']}\nmade by {corpus.manifest['made_by']['command']}\n\n"
+        f"{_funnel(books, reasons=99)}"
     )
     fates = {key: n for key, n in books["documents"].items() if key not in ("read", "kept")}
     dropped = ", ".join(f"{count} × {reason}" for reason, count in fates.items()) or "none"
@@ -256,8 +257,11 @@ def _books(corpus: Corpus) -> dict[str, Any]:
         ) from None
 
 
-def _funnel(books: dict[str, Any]) -> str:
-    """Pieces, acceptance, tokens, time and cost of each source, and of all."""
+def _funnel(books: dict[str, Any], reasons: int = 4) -> str:
+    """Pieces, acceptance, tokens, time and cost of each source, and of all, with so many reasons.
+
+    The seconds are those of single requests, added up; with several at a time, fewer have passed.
+    """
     prices = Prices(**books["prices"])
     rows = []
     sums: Counter[str] = Counter()
@@ -271,17 +275,17 @@ def _funnel(books: dict[str, Any]) -> str:
     lines = []
     for source, funnel, rejected in rows:
         cost = prices.of(funnel["prompt_tokens"], funnel["completion_tokens"])
-        reasons = [f"{reason} {count}" for reason, count in rejected.items()]
+        counted = [f"{reason} {count}" for reason, count in rejected.items()]
         share = funnel["accepted"] / funnel["pieces"] if funnel["pieces"] else 0.0
         lines.append(
             (
                 source, funnel["pieces"], funnel["accepted"], f"{100 * share:.1f}%",
                 human(funnel["prompt_tokens"]), human(funnel["completion_tokens"]),
                 f"{funnel['seconds']:.0f}", f"{cost:.4f}" if prices != Prices() else "-",
-                ", ".join(reasons[:4]) + (" …" if len(reasons) > 4 else ""),
+                ", ".join(counted[:reasons]) + (" …" if len(counted) > reasons else ""),
             )
         )  # fmt: skip
-    header = ("source", "pieces", "taken", "share", "tokens in", "out", "seconds", "USD",
+    header = ("source", "pieces", "taken", "share", "tokens in", "out", "request s", "USD",
               "rejected for")  # fmt: skip
     return table(header, lines)
 

@@ -37,19 +37,21 @@ class Server:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, with one request after another."""
         try:
-            while line := await reader.readline():
+            close = False
+            while not close and (line := await reader.readline()):
                 method, path, _ = line.decode().split(" ", 2)
                 length = 0
                 while (header := (await reader.readline()).decode().strip().lower()) != "":
                     name, _, value = header.partition(":")
                     length = int(value) if name == "content-length" else length
+                    close |= name == "connection" and value.strip() == "close"
                 body = await reader.readexactly(length)
                 match method, path:
                     case "GET", "/v1/models":
                         _write(writer, 200, {"data": [{"id": self.model, "object": "model"}]})
                     case "GET", "/v1/stats":
                         _write(writer, 200, self.stats())
-                    case "POST", "/v1/chat/completions":
+                    case "POST", "/v1/chat/completions" | "/chat/completions":
                         await self.complete(json.loads(body), writer)
                     case _:
                         _write(writer, 404, {"error": {"message": "there is nothing here"}})

@@ -252,13 +252,18 @@ def judge(
 def _stop_if_hopeless(style: Style, tried: Funnel) -> None:
     if tried.accepted or tried.pieces < HOPELESS:
         return
-    reason, count = tried.rejected.most_common(1)[0]
-    example = tried.examples[reason][0]
-    said = " ".join(example["answer"].split())[:160]
     raise GristmillError(
-        f"style {style.name} takes none of the first {tried.pieces} answers ({count} × {reason}; "
-        f"of {example['id']} the model wrote: {said!r}); they are kept: try another style or model"
+        f"style {style.name} takes none of the first {tried.pieces} answers ({_commonest(tried)}); "
+        "they are kept: try another style or model"
     )
+
+
+def _commonest(tried: Funnel) -> str:
+    """The reasons by number, with an example of the first."""
+    listed = ", ".join(f"{count} × {reason}" for reason, count in tried.rejected.most_common(4))
+    example = tried.examples[tried.rejected.most_common(1)[0][0]][0]
+    said = " ".join(example["answer"].split())[:160]
+    return f"{listed}; of {example['id']} the model wrote: {said!r}"
 
 
 # ---- making the corpus --------------------------------------------------------------------------
@@ -326,10 +331,10 @@ def write(
         "sources": {source: funnel.as_json() for source, funnel in funnels.items()},
     }
     if dropped.total() == job.total:
-        reasons = sum((funnel.rejected for funnel in funnels.values()), Counter())
-        listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(4))
+        worst = max(funnels.values(), key=lambda funnel: funnel.rejected.total())
         raise GristmillError(
-            f"style {job.style.name} leaves no document of {job.source.name}: {listed}"
+            f"style {job.style.name} leaves no document of {job.source.name}: "
+            + (_commonest(worst) if worst.rejected else NOTHING_TO_REWRITE)
         )
 
     def read() -> Iterator[Document]:

@@ -61,9 +61,13 @@ class Check:
 Rejected = Literal["drop_piece", "keep_piece", "drop_document"]
 Placed = Literal["instead", "after"]
 Parser = Callable[[str, str], str | Rejection]
+READING = 2  # version of `plain_text`, which all parsers build on
 _PREAMBLE = re.compile(
     r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|here(?:'s| is| are| you go)|below is)"
-    r"\b[^\n]{0,200}?[:.!]\s*\n+)+",
+    r"\b[^\n]{0,200}?[:.!]\s*\n+"
+    # "The following is a rewritten version of the text:", or what was asked, said again
+    r"|(?:the following is|this is|(?:please )?re(?:write|phrase)|re(?:written|phrased))\b"
+    r"[^\n]{0,80}?\b(?:text|version|passage|paragraph)\b[^\n]{0,40}:\s*\n+)+",
     re.IGNORECASE,
 )
 _FENCED = re.compile(r"\A\s*```[\w+-]*[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
@@ -71,7 +75,9 @@ _FENCED = re.compile(r"\A\s*```[\w+-]*[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 def plain_text(source: str, answer: str) -> str | Rejection:
     """The answer without a line that announces it, and without quotes or a fence around it all."""
-    text = _PREAMBLE.sub("", answer, count=1).strip()
+    announced = _PREAMBLE.match(answer)
+    own = announced is not None and announced[0].strip() not in source
+    text = (answer[announced.end() :] if own else answer).strip()
     if fenced := _FENCED.match(text):
         text = fenced[1].strip("\n")
     quoted = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
@@ -184,4 +190,5 @@ class Style:
             if field.name not in ("parse", "checks")
         }
         parse = f"{self.parse.__module__}.{self.parse.__qualname__}"
-        return {**fields, "parse": parse, "checks": [check.describe() for check in self.checks]}
+        checks = [check.describe() for check in self.checks]
+        return {**fields, "parse": parse, "reading": READING, "checks": checks}

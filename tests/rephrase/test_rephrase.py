@@ -232,6 +232,9 @@ def test_definitions_stay_whole() -> None:
 
 def test_announcements_and_fences_come_off() -> None:
     assert plain_text("t", "Sure! Here is the rewritten text:\n\nThe text.") == "The text."
+    assert plain_text("t", "Rewrite this text:\n\nThe text.") == "The text."
+    said = "The following is a version of the text:\nA text."
+    assert plain_text("t", said) == "A text." and plain_text(said, said) == said
     assert plain_text("t", "```text\nThe text.\n```") == "The text."
     assert plain_text("t", '"The text."') == "The text."
     assert plain_text("t", "Here we are. A story.") == "Here we are. A story."

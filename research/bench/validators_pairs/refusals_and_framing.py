@@ -271,4 +271,16 @@ CASES = (
         ),
         held_out=True,
     ),
+    Case(
+        "framing",
+        "Deletes the specified analyzer. You cannot undo this action.",
+        good=(
+            "The analyzer that you name is deleted, and it cannot be brought back.",
+            "Rewrite rules cannot bring the analyzer back: it is deleted for good.",
+        ),
+        bad=(
+            "Rewrite this text: the analyzer that you name is deleted for good.",
+            "Rewrite the following text:\nThe analyzer that you name is deleted for good.",
+        ),
+    ),
 )

@@ -106,6 +106,8 @@ _ANNOUNCED = re.compile(
             rf"\A\W*(?:the )?{_MADE}(?: {_TEXT})?\W{{0,3}}:",
             r"\A\W*(?:rewrite|rewriting|paraphrase|rephrase|revision|output|response|"
             r"summary)\W{0,3}:",
+            rf"\A\W*(?:please )?(?:rewrite|rephrase|paraphrase|summari[sz]e) (?:(?:this|the) )?"
+            rf"(?:following )?{_TEXT}\W{{0,3}}:",
             rf"\A\W*(?:in|for) (?:this|the|my) {_MADE} {_TEXT}\b",
             rf"\A\W*(?:this|the) {_MADE} {_TEXT} (?:is|has|keeps|uses|maintains|preserves|aims)\b",
             r"\A\W*(?:as (?:you )?requested|as per your request)\b",
@@ -165,7 +167,7 @@ class NoFraming(Check):
     """Rewrites without announcements, notes on what was changed, farewells and offers."""
 
     name: ClassVar[str] = "framing"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __call__(self, source: str, rewrite: str) -> Rejection | None:
         for pattern, part in ((_ANNOUNCED, rewrite[:BEGINNING]), (_FAREWELL, rewrite[-END:])):
