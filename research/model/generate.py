@@ -172,34 +172,29 @@ class Generator:
         state, reader = self._empty(self._shapes()), _Reader(self._empty(self._cache_shapes(1)))
         free = list(range(self.slots))
         under_way: dict[int, _Answer] = {}
+        stopped_B = np.zeros(self.slots, bool)  # by us, and not by the model
         numbered = enumerate(prompts)
         while True:
             for number, prompt in itertools.islice(numbered, len(free)):
                 slot = free.pop()
                 state = self._read(state, slot, reader, prompt)
-                under_way[slot] = _Answer(prompt, number)
+                under_way[slot], stopped_B[slot] = _Answer(prompt, number), False
             if not under_way:
                 return
-            state, answered = self._functions["decode"](self._params, state)
+            state, answered = self._functions["decode"](self._params, state, stopped_B)
             tokens_CxB, logprobs_CxB, new_CxB, active_B = jax.device_get(
                 (*answered, state["active"])
             )
-            stopped = []  # by us, and not by the model
+            stopped_B = np.zeros(self.slots, bool)
             for slot, answer in list(under_way.items()):
                 new_C = new_CxB[:, slot]
                 answer.tokens += tokens_CxB[new_C, slot].tolist()
                 answer.logprobs += logprobs_CxB[new_C, slot].tolist()
                 if done := self._ended(answer, bool(active_B[slot])):
-                    stopped += [slot] if active_B[slot] else []
+                    stopped_B[slot] = active_B[slot]
                     del under_way[slot]
                     free.append(slot)
                     yield answer.number, done
-            state = self._rest(state, stopped)
-
-    def _rest(self, state: State, slots: list[int]) -> State:
-        if not slots:
-            return state
-        return {**state, "active": state["active"].at[np.asarray(slots)].set(False)}
 
     def _ended(self, answer: _Answer, alive: bool) -> Completion | None:
         """The answer, if the model has ended it, or what watches it."""
@@ -267,14 +262,21 @@ class Generator:
         of_slots = {name: state[name].at[slot].set(fact) for name, fact in facts.items()}
         return {"cache": jax.tree.map(put, state["cache"], cache), **of_slots}
 
-    def _decode(self, params: Params, state: State) -> tuple[State, tuple[jax.Array, ...]]:
+    def _decode(
+        self, params: Params, state: State, stopped_B: jax.Array
+    ) -> tuple[State, tuple[jax.Array, ...]]:
         """TOKENS_PER_CALL tokens for every slot, or fewer if an answer ends before.
+
+        Args:
+          params, state: as they are.
+          stopped_B: slots whose answers are to go on no further.
 
         Returns:
           The state, and tokens, their log-probabilities and whether they belong to the answers,
           each [TOKENS_PER_CALL, B].
         """
-        rows_B, begun_B = jnp.arange(self.slots), state["active"]
+        rows_B, begun_B = jnp.arange(self.slots), state["active"] & ~stopped_B
+        state = {**state, "active": begun_B}
 
         def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
             number, state, answered = carry
@@ -457,7 +459,8 @@ class Generator:
 
     def lower_decode(self) -> jax.stages.Lowered:
         """The program of a call of decoding, to be compiled ahead of time."""
-        return self._functions["decode"].lower(self._params, self._shapes())
+        stopped_B = jax.ShapeDtypeStruct((self.slots,), jnp.bool_)
+        return self._functions["decode"].lower(self._params, self._shapes(), stopped_B)
 
 
 def _common(a: np.ndarray, b: np.ndarray) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import tempfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_families import write_tiny
 
 from research.errors import GristmillError
 from research.model import transformer
@@ -15,6 +18,7 @@ from research.model.config import ModelConfig
 from research.model.generate import PIECE, Completion, Generator, Prompt
 from research.model.sampling import choose
 from research.model.sharding import MeshSpec, make_mesh
+from research.model.weights import read_hf
 
 STOP = 7
 LONGEST = 320
@@ -31,10 +35,15 @@ FAMILIES = {
     },
     "qwen": {"qkv_bias": True, "tied_embeddings": True},
 }  # fmt: skip
+# imported from Hugging Face folders, whose logits are those of `transformers` (test_weights.py)
+IMPORTED = "llama3", "smollm2", "qwen3", "gemma3"
 
 
 @functools.cache
 def model(family: str) -> tuple[ModelConfig, transformer.Params]:
+    if family in IMPORTED:
+        with tempfile.TemporaryDirectory() as folder:
+            return read_hf(write_tiny(family, Path(folder) / "hf"))[1:]
     config = ModelConfig(**SHAPE | FAMILIES[family])
     params = transformer.init_params(config, 0)
     # weights large enough for answers to depend on all of the prompt
@@ -95,6 +104,63 @@ def test_greedy_answers_are_those_without_a_cache(family: str) -> None:
         np.testing.assert_allclose(answers[number].logprobs, expected.logprobs, atol=1e-3)
     # one program each, for all lengths
     assert {f._cache_size() for f in generator._functions.values()} == {1}
+
+
+@pytest.mark.parametrize("family", IMPORTED)
+def test_imported_models_answer_as_they_do_without_a_cache(family: str) -> None:
+    config, params = model(family)
+    rng = np.random.default_rng(0)
+    asked = [
+        Prompt(rng.integers(STOP + 1, config.vocabulary_size, length).tolist(), 16)
+        for length in (1, 7, PIECE, PIECE + 9, 2 * PIECE + 1)
+    ]
+    generator = Generator(params, config, stop_ids=[STOP], slots=2, context=200)
+    answers = dict(generator.generate(iter(asked)))
+    for number, prompt in enumerate(asked):
+        expected = without_cache(family, prompt)
+        assert answers[number].tokens == expected.tokens
+        np.testing.assert_allclose(answers[number].logprobs, expected.logprobs, atol=1e-3)
+
+
+def test_what_prompts_share_is_read_once() -> None:
+    config, params = model("llama")
+    generator = Generator(params, config, stop_ids=[STOP], slots=2, context=400)
+    read, prefill = [], generator._functions["prefill"]
+
+    def count(*args: object) -> object:
+        read.append(int(args[-1]))
+        return prefill(*args)
+
+    generator._functions["prefill"] = count
+    head = list(range(STOP + 1, STOP + 1 + 2 * PIECE))
+    asked = [Prompt([*head, *tail], 4) for tail in ([9, 8, 11], [10] * 5, [10] * 5, [12])]
+    answers = dict(generator.generate(iter(asked)))
+    assert read == [0, PIECE, 2 * PIECE, 2 * PIECE]  # the third is the second, the fourth the head
+    for number, prompt in enumerate(asked):
+        assert answers[number].tokens == without_cache("llama", prompt).tokens
+
+
+def test_no_length_compiles_anything_more() -> None:
+    config, params = model("llama")
+    generator = Generator(params, config, stop_ids=[STOP], slots=3, context=300)
+    watched = Prompt([9, 10], 4, ended=lambda tokens: 1 if tokens else None)
+    list(generator.generate(iter([watched, Prompt([9] * 5, 4, temperature=0.5)])))
+    compiled: list[str] = []
+
+    def listen(event: str, seconds: float, **facts: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(facts))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        asked = [Prompt([9 + length % 7] * length, 1 + length % 9) for length in range(1, 290, 17)]
+        asked += [watched] * 3
+        answers = dict(generator.generate(iter(asked)))
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert len(answers) == len(asked)
+    assert not compiled
+    assert sum(f._cache_size() for f in generator._functions.values()) == 3
 
 
 def test_a_mesh_says_the_same() -> None:
