@@ -1,16 +1,21 @@
 """Is text worth more rewritten by a language model, and mixed with the real text at what ratio?
 
     gristmill corpora build docs_sample wiki_sample web_sample
+    gristmill curate docs_sample --recipe gopher --gin gopher_quality.min_words=25 \\
+        --gin gopher_quality.max_words=65 --gin gopher_quality.min_alphabetic_words=0.7 \\
+        --gin gopher_repetition.max_top_2_gram=0.5 --gin gopher_repetition.max_top_3_gram=0.5 \\
+        --gin gopher_repetition.max_top_4_gram=0.5 --out docs_short
     gristmill weights import smollm2.gguf --name smollm2_135m_instruct
-    gristmill rephrase docs_sample --style wikipedia --engine jax \\
-        --model smollm2_135m_instruct --limit 520 --context 1024 --concurrency 32 --out docs_wiki
+    gristmill rephrase docs_short --style experiments.rephrase_ratio_styles:AS_WRITTEN \\
+        --engine jax --model smollm2_135m_instruct --limit 640 --context 640 --concurrency 32 \\
+        --out docs_as_written
     gristmill sweep experiments.rephrase_ratio \\
         --gin_file gin_configs/sweeps/rephrase_ratio_cpu.gin --workers 2
 
-Maini et al., "Rephrasing the Web" (WRAP; 2024, arXiv 2401.16380) train on real text, on rewrites
-of it, and on both 1:1, and find both together best.  The arms here: real text alone (the very
-documents that were rewritten, no others), their rewrites alone, and both at several ratios of
-tokens.  Each is an arm twice:
+Maini et al., "Rephrasing the Web" (WRAP; 2024, arXiv 2401.16380) train on web text and its rewrites
+1:1, and on either alone, and find that rewrites do not make real text dispensable.  The arms here:
+real text alone (the very documents that were rewritten, no others), their rewrites alone, and both
+at several ratios of tokens.  Each is an arm twice:
 
     equal_tokens  all arms read the same number of tokens, of all the text there is: what you get
                   for a budget of compute.  A mixture draws on two sets, so that each text of it is
@@ -65,6 +70,8 @@ from research.train.run_spec import RunSpec
 Kind = Literal["real", "rewritten"]
 KINDS: tuple[Kind, Kind] = ("real", "rewritten")
 VARIANTS = ("equal_tokens", "matched")
+STYLE = "experiments.rephrase_ratio_styles:AS_WRITTEN"
+MODEL = "smollm2_135m_instruct"
 COMMAND = "gristmill sweep experiments.rephrase_ratio"
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)")
 
@@ -86,8 +93,8 @@ class Settings:
     """
 
     name: str = "rephrase_ratio"
-    sources: tuple[str, ...] = ("docs_sample",)
-    rewritten: tuple[str, ...] = ("docs_wiki",)
+    sources: tuple[str, ...] = ("docs_short",)
+    rewritten: tuple[str, ...] = ("docs_as_written",)
     ratios: tuple[str, ...] = ("3:1", "1:1", "1:3")
     others: tuple[str, ...] = ("wiki_sample", "web_sample")
     variants: tuple[str, ...] = VARIANTS
@@ -189,10 +196,12 @@ def definitions_of(settings: Settings) -> Definitions:
     names = [(kind, task_of(settings, kind)) for kind in KINDS]
     names += [(k, task_of(settings, k, blend)) for blend in blends(settings) for k in blend.kinds]
     tasks = {name: task(name, *fields[kind]) for kind, name in names}
-    scored = [task_of(settings, "rewritten")]
-    for corpus in (*settings.sources, *settings.others):
-        scored.append(f"{held_out(settings)}_{re.sub(r'[^A-Za-z0-9_.]', '_', corpus)}")
-        tasks[scored[-1]] = task(corpus)
+    corpora = [(corpus, fields["rewritten"]) for corpus in settings.rewritten]
+    corpora += [(corpus, fields["real"]) for corpus in (*settings.sources, *settings.others)]
+    scored = {
+        f"{held_out(settings)}_{re.sub(r'[^A-Za-z0-9_.]', '_', corpus)}": task(corpus, *of_kind)
+        for corpus, of_kind in corpora
+    }
     mixtures: dict[str, dict[str, float | None]] = {held_out(settings): dict.fromkeys(scored)}
     for blend, matched in itertools.product(blends(settings), (False, True)):
         if len(blend.kinds) > 1:
@@ -200,7 +209,7 @@ def definitions_of(settings: Settings) -> Definitions:
                 task_of(settings, kind, blend if matched else None): blend.shares[kind]
                 for kind in blend.kinds
             }
-    return Definitions(tasks, mixtures)
+    return Definitions({**tasks, **scored}, mixtures)
 
 
 # ---- arms ---------------------------------------------------------------------------------------
@@ -260,20 +269,33 @@ def prepare(settings: Settings) -> None:
     sources = [Corpus.open(root, name) for name in settings.sources]
     rewritten = [_open_rewritten(root, name, settings) for name in settings.rewritten]
     write_definitions(root, settings.name + SUFFIX, definitions_of(settings))
-    _derive(root, task_of(settings, "real"), [*sources, *rewritten],
-            {"kind": "real"}, lambda: _were_rewritten(sources, rewritten))  # fmt: skip
-    _derive(root, task_of(settings, "rewritten"), [*sources, *rewritten],
-            {"kind": "rewritten"}, lambda: _with_styles(sources, rewritten))  # fmt: skip
+    readers = {"rewritten": _rewrites, "real": _were_rewritten}  # the first refuses strays
+    for kind, read in readers.items():
+        _derive(root, task_of(settings, kind), [*sources, *rewritten], {"kind": kind},
+                lambda read=read: read(sources, rewritten))  # fmt: skip
     _build_caches(settings, [held_out(settings), *(task_of(settings, kind) for kind in KINDS)])
-    for kind in KINDS:
-        if not len(_cache(settings, task_of(settings, kind)).tokens):
-            raise GristmillError(f"rephrase_ratio: no {kind} document is left to train on")
+    _check_splits(settings)
     unique = _unique(settings)
     for blend in blends(settings):
         matched = "matched" in settings.variants and not _is_whole(settings, blend, unique)
         if matched:
             _cut(root, settings, blend, unique)
         _build_caches(settings, [mixture_of(settings, blend, matched)])
+
+
+def _check_splits(settings: Settings) -> None:
+    """Raises GristmillError if there is nothing to train or to evaluate on."""
+    root, modules = artefacts.data_root(), [settings.name + SUFFIX]
+    uses = {held_out(settings): ("validation", "evaluate on")}
+    uses |= {task_of(settings, kind): ("train", "train on") for kind in KINDS}
+    for name, (split, use) in uses.items():
+        mixture = load_mixture(root, name, modules)
+        for task, cache in open_caches(root, mixture, split).items():
+            if not len(cache.tokens):
+                raise GristmillError(
+                    f"rephrase_ratio.validation_share {settings.validation_share:g} leaves no "
+                    f"document of {mixture.tasks[task].corpus} to {use}"
+                )
 
 
 def _open_rewritten(root: Path, name: str, settings: Settings) -> Corpus:
@@ -285,11 +307,11 @@ def _open_rewritten(root: Path, name: str, settings: Settings) -> Corpus:
     """
     if not list((root / "corpora" / name.partition("@")[0]).glob(f"*/{artefacts.MANIFEST}")):
         raise GristmillError(
-            f"no rewritten corpus {name} yet: make it, an hour or so on two cores, by gristmill "
-            f"rephrase {settings.sources[0]} --style wikipedia --engine jax --model "
-            "smollm2_135m_instruct --limit 520 --context 1024 --concurrency 32 --out "
-            f"{name.partition('@')[0]} (the model by gristmill weights import FILE.gguf --name "
-            "smollm2_135m_instruct)"
+            f"no rewritten corpus {name} yet; make it, half an hour or so on two cores, by: "
+            f"gristmill rephrase {settings.sources[0]} --style {STYLE} --engine jax "
+            f"--model {MODEL} --limit 640 --context 640 --concurrency 32 "
+            f"--out {name.partition('@')[0]} (and the model by: gristmill weights import FILE.gguf "
+            f"--name {MODEL})"
         )
     corpus = Corpus.open(root, name)
     made_of = corpus.manifest["definition"].get("rephrased_from", {}).get("name")
@@ -317,21 +339,26 @@ def _were_rewritten(sources: Sequence[Corpus], rewritten: Sequence[Corpus]) -> I
         yield from (document for document in corpus.documents() if document.id in used)
 
 
-def _with_styles(sources: Sequence[Corpus], rewritten: Sequence[Corpus]) -> Iterator[Document]:
-    """The rewrites, with ids of their own, each in a style: its own, or the name of its corpus.
+def _rewrites(sources: Sequence[Corpus], rewritten: Sequence[Corpus]) -> Iterator[Document]:
+    """The rewrites, with ids that tell two of one document and style apart.
 
     Raises:
-      GristmillError: one is not made of a document of the sources.
+      GristmillError: one is not made of a document of the sources, or has no style.
     """
     ids = _ids(sources)
     for corpus, document in ((c, d) for c in rewritten for d in c.documents()):
+        where = f"rephrase_ratio.rewritten: document {document.id} of {corpus.name}"
         if not _origins(document, ids):
             raise GristmillError(
-                f"rephrase_ratio.rewritten: document {document.id} of {corpus.name} was made of no "
-                f"document of rephrase_ratio.sources ({', '.join(c.name for c in sources)})"
+                f"{where} was made of no document of rephrase_ratio.sources "
+                f"({', '.join(source.name for source in sources)})"
             )
-        meta = {"style": corpus.manifest["name"], **document.meta}
-        yield dataclasses.replace(document, id=f"{corpus.name}/{document.id}", meta=meta)
+        if not document.meta.get("style"):
+            raise GristmillError(
+                f"{where} has no 'style' in its meta, as gristmill rephrase gives it: import it "
+                "with one"
+            )
+        yield dataclasses.replace(document, id=f"{corpus.name}/{document.id}")
 
 
 def _ids(corpora: Sequence[Corpus]) -> set[str]:

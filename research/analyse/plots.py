@@ -164,9 +164,10 @@ def domain_heat_map(differences: Sequence[Difference]) -> Figure:
     means, verdicts = heat_map(differences), heat_map(differences, "verdict")
     first, digits = differences[0], decimals(differences)
     sign = 1 if first.better == "lower" else -1
-    names = [shorten(name, 22) for name in means.columns]
-    slanted = max(map(len, names)) * len(names) > 75
-    height = 0.42 * len(means) + (1.6 if slanted else 0.85)
+    names = [_domain(name, 22) for name in means.columns]
+    lines = [line for name in names for line in name.split("\n")]
+    slanted = max(map(len, lines)) * len(names) > 75
+    height = 0.42 * len(means) + (1.6 if slanted else 0.85) + 0.12 * (len(lines) > len(names))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axis = figure.subplots()
     values = means.to_numpy(float)
@@ -200,6 +201,14 @@ def domain_heat_map(differences: Sequence[Difference]) -> Figure:
     bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)
     return figure
+
+
+def _domain(name: str, width: int) -> str:
+    """A domain in lines of at most so many letters: its source, then each field that tells it from
+    others of the source, or only the value of one that is long."""
+    source, *fields = name.split("/")
+    short = [f if len(f) <= width else f.partition("=")[2] or f for f in fields]
+    return "\n".join(shorten(line, width) for line in (source, *short))
 
 
 # ---- along the way ------------------------------------------------------------------------------
@@ -324,7 +333,7 @@ def pareto(
                       mfc=colour if point.on_front else PAPER, ls="none")  # fmt: skip
         axis.margins(0.16)
         parts = metric_parts(target)
-        axis.set_title(shorten(parts[1] if parts else metric_title(target), 26))
+        axis.set_title(_domain(parts[1] if parts else metric_title(target), 26))
         axis.set_xlabel(metric_unit(target))
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.yaxis.set_major_locator(MaxNLocator(5))
