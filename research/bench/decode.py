@@ -42,7 +42,7 @@ from research.terminal import progress
 MODEL = "smollm2_135m_instruct"
 SOURCES = "web_sample", "wiki_sample", "docs_sample"
 STYLE = "wikipedia"
-CHUNK_TOKENS, PIECES_OF_A_DOCUMENT = 128, 3
+CHUNK_TOKENS, PIECES_OF_A_DOCUMENT = 64, 3
 SHORTEST, LONGEST = 0.3, 2.0  # answers, as multiples of their pieces
 LEAST_TOKENS, MOST_PROMPT_TOKENS = 8, 400
 CONTEXT = 1024

@@ -43,7 +43,7 @@ from research.model.weights import load_weights
 from research.terminal import progress
 
 PROMPTS, LLAMA_PROMPTS = 100, 24
-CHUNK_TOKENS, MOST_ANSWER_TOKENS = 80, 32
+CHUNK_TOKENS, MOST_ANSWER_TOKENS = 64, 32
 SLOTS, CONTEXT = 32, 512
 ROW = 64  # rows of the judge have a multiple of so many places
 TIE = 1e-3

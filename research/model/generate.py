@@ -2,12 +2,14 @@
 
 A fixed number of slots, each with room in the cache for one prompt and its answer, are worked on
 together, a token a step; a slot whose answer ends is given to the next prompt at once.  Prompts are
-read in pieces of equal length, so that for any lengths of prompts and answers only three programs
-are compiled:
+read in pieces of equal length, and when there are no more, the last answers are brought together in
+the first half or quarter of the slots, so that for any lengths of prompts and answers at most six
+programs are compiled:
 
     prefill  a piece of a prompt into the reader's cache, which has room for one prompt
     place    that cache into a slot
-    decode   some tokens for every slot, the last one of the prompt first
+    decode   some tokens for all, half or a quarter of the slots, the last one of the prompt first
+    move     a slot into another
 
 What a prompt shares with the beginning of the one before it (a style's instruction) is not read
 again: the reader's cache still has it.  The layers are those that are trained: only attention is
@@ -150,9 +152,10 @@ class Generator:
         self._places = -(-(context + PIECE) // SPAN) * SPAN
         self._stop_ids = np.asarray(list(stop_ids) or [-1], np.int32)
         self._params = self._lay_out(params)
+        self._widths = sorted({-(-slots // 4), -(-slots // 2), slots})
         self._functions = {
             name: jax.jit(getattr(self, f"_{name}"), donate_argnums=donated)
-            for name, donated in {"prefill": 1, "place": 0, "decode": 1}.items()
+            for name, donated in {"prefill": 1, "place": 0, "decode": 1, "move": 0}.items()
         }
 
     def generate(
@@ -170,18 +173,25 @@ class Generator:
           GristmillError: a prompt leaves no room for an answer.
         """
         state, reader = self._empty(self._shapes()), _Reader(self._empty(self._cache_shapes(1)))
-        free = list(range(self.slots))
+        free = set(range(self.slots))
         under_way: dict[int, _Answer] = {}
         stopped_B = np.zeros(self.slots, bool)  # by us, and not by the model
         numbered = enumerate(prompts)
         while True:
             for number, prompt in itertools.islice(numbered, len(free)):
-                slot = free.pop()
+                slot = min(free)
+                free.remove(slot)
                 state = self._read(state, slot, reader, prompt)
                 under_way[slot], stopped_B[slot] = _Answer(prompt, number), False
             if not under_way:
                 return
-            state, answered = self._functions["decode"](self._params, state, stopped_B)
+            width = next(w for w in self._widths if w >= len(under_way))
+            for source in [slot for slot in under_way if slot >= width]:
+                target = min(free)
+                state = self._functions["move"](state, source, target)
+                under_way[target], stopped_B[target] = under_way.pop(source), False
+                free ^= {source, target}
+            state, answered = self._functions["decode"](self._params, state, stopped_B[:width])
             tokens_CxB, logprobs_CxB, new_CxB, active_B = jax.device_get(
                 (*answered, state["active"])
             )
@@ -193,7 +203,7 @@ class Generator:
                 if done := self._ended(answer, bool(active_B[slot])):
                     stopped_B[slot] = active_B[slot]
                     del under_way[slot]
-                    free.append(slot)
+                    free.add(slot)
                     yield answer.number, done
 
     def _ended(self, answer: _Answer, alive: bool) -> Completion | None:
@@ -262,58 +272,72 @@ class Generator:
         of_slots = {name: state[name].at[slot].set(fact) for name, fact in facts.items()}
         return {"cache": jax.tree.map(put, state["cache"], cache), **of_slots}
 
+    def _move(self, state: State, source: jax.Array, target: jax.Array) -> State:
+        """A slot into another, which leaves the one at rest."""
+
+        def move(rows: jax.Array) -> jax.Array:
+            row = jax.lax.dynamic_slice_in_dim(rows, source, 1)
+            return jax.lax.dynamic_update_slice_in_dim(rows, row, target, axis=0)
+
+        state = jax.tree.map(move, state)
+        return {**state, "active": state["active"].at[source].set(False)}
+
     def _decode(
-        self, params: Params, state: State, stopped_B: jax.Array
+        self, params: Params, state: State, stopped_R: jax.Array
     ) -> tuple[State, tuple[jax.Array, ...]]:
-        """TOKENS_PER_CALL tokens for every slot, or fewer if an answer ends before.
+        """TOKENS_PER_CALL tokens for the first R slots, or fewer if an answer ends before.
 
         Args:
           params, state: as they are.
-          stopped_B: slots whose answers are to go on no further.
+          stopped_R: slots whose answers are to go on no further.
 
         Returns:
           The state, and tokens, their log-probabilities and whether they belong to the answers,
-          each [TOKENS_PER_CALL, B].
+          each [TOKENS_PER_CALL, R].
         """
-        rows_B, begun_B = jnp.arange(self.slots), state["active"] & ~stopped_B
-        state = {**state, "active": begun_B}
+        width = len(stopped_R)
+        rows_R = jnp.arange(width)
+        whole = state
+        state = {n: a if n == "cache" else a[:width] for n, a in whole.items()}
+        state["active"] = begun_R = state["active"] & ~stopped_R
 
         def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
             number, state, answered = carry
-            active_B = state["active"]
-            length_B = jnp.where(active_B, state["length"], self._places - 1)
+            active_R = state["active"]
+            length_R = jnp.where(active_R, state["length"], self._places - 1)
 
             def write(cache: jax.Array, new: jax.Array, axis: int) -> jax.Array:
                 if axis == 3:
-                    return cache.at[rows_B, :, :, length_B].set(new[:, :, :, 0])
-                return cache.at[rows_B, :, length_B].set(new[:, :, 0])
+                    return cache.at[rows_R, :, :, length_R].set(new[:, :, :, 0])
+                return cache.at[rows_R, :, length_R].set(new[:, :, 0])
 
-            cache, hidden_Bx1xD = self._layers(
-                params, state["cache"], state["token"][:, None], length_B[:, None], write,
-                jnp.where(active_B, length_B, 0).max() + 1,
+            cache, hidden_Rx1xD = self._layers(
+                params, state["cache"], state["token"][:, None], length_R[:, None], write,
+                jnp.where(active_R, length_R, 0).max() + 1,
             )  # fmt: skip
-            length_B = state["length"] + active_B
-            token_B, logprob_B, new_B, going_B = self._next(params, hidden_Bx1xD, state, length_B)
-            new_B &= active_B
+            length_R = state["length"] + active_R
+            token_R, logprob_R, new_R, going_R = self._next(params, hidden_Rx1xD, state, length_R)
+            new_R &= active_R
             state = {
                 **state,
                 "cache": cache,
-                "length": length_B,
-                "token": token_B,
-                "left": state["left"] - new_B,
-                "active": active_B & going_B,
+                "length": length_R,
+                "token": token_R,
+                "left": state["left"] - new_R,
+                "active": active_R & going_R,
             }
-            found = token_B, logprob_B, new_B
+            found = token_R, logprob_R, new_R
             answered = [all_.at[number].set(now) for all_, now in zip(answered, found, strict=True)]
             return number + 1, state, answered
 
         def goes_on(carry: tuple[Any, ...]) -> jax.Array:
             number, state, _ = carry
-            return (number < TOKENS_PER_CALL) & (state["active"] == begun_B).all()
+            return (number < TOKENS_PER_CALL) & (state["active"] == begun_R).all()
 
-        shape = TOKENS_PER_CALL, self.slots
+        shape = TOKENS_PER_CALL, width
         answered = [jnp.zeros(shape, kind) for kind in (jnp.int32, jnp.float32, jnp.bool_)]
         _, state, answered = jax.lax.while_loop(goes_on, step, (0, state, answered))
+        state = {n: a if n == "cache" else whole[n].at[:width].set(a) for n, a in state.items()}
         return state, tuple(answered)
 
     def _next(
@@ -350,7 +374,7 @@ class Generator:
 
         Args:
           params: laid out.
-          cache: of R rows.
+          cache: of R rows or more.
           tokens_RxT, places_RxT: what to read, and where in the rows of the cache.
           write: puts new keys [R, J, K, T] or values [R, J, T, K] into a cache, along the axis of
             its places.
@@ -472,28 +496,28 @@ def _common(a: np.ndarray, b: np.ndarray) -> int:
 
 def _attend(
     q_RxTxHxK: jax.Array,
-    keys_RxJxKxS: jax.Array,
-    values_RxJxSxK: jax.Array,
+    keys_BxJxKxS: jax.Array,
+    values_BxJxSxK: jax.Array,
     places_RxT: jax.Array,
     filled: jax.Array,
     config: ModelConfig,
     window: int | None,
 ) -> jax.Array:
-    """Attention over a cache, a span of it at a time and no further than it is filled.
+    """Attention over the first rows of a cache, a span at a time and no further than it is filled.
 
     The softmax is kept up over the spans (Milakov and Gimelshein 2018, Online normalizer
     calculation for softmax), so that one program serves all lengths.
     """
     R, T, H, K = q_RxTxHxK.shape
-    J = keys_RxJxKxS.shape[1]
+    J = keys_BxJxKxS.shape[1]
     q_RxJxGTxK = q_RxTxHxK.reshape(R, T, J, H // J, K).transpose(0, 2, 3, 1, 4).reshape(R, J, -1, K)
     places_RxGT = jnp.tile(places_RxT, (1, H // J))
 
     def span(number: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         most, total, mixed = carry
         first = number * SPAN
-        keys = jax.lax.dynamic_slice_in_dim(keys_RxJxKxS, first, SPAN, axis=3)
-        values = jax.lax.dynamic_slice_in_dim(values_RxJxSxK, first, SPAN, axis=2)
+        keys = jax.lax.dynamic_slice(keys_BxJxKxS, (0, 0, 0, first), (R, J, K, SPAN))
+        values = jax.lax.dynamic_slice(values_BxJxSxK, (0, 0, first, 0), (R, J, SPAN, K))
         att = jnp.einsum("rjqk,rjks->rjqs", q_RxJxGTxK, keys, preferred_element_type=jnp.float32)
         if config.attention_soft_cap is not None:
             att = config.attention_soft_cap * jnp.tanh(att / config.attention_soft_cap)

@@ -37,9 +37,9 @@ def choose(
     def draw() -> jax.Array:
         warm_B = jnp.where(temperature_B > 0, temperature_B, 1.0)
         prob_BxV = jax.nn.softmax(logits_BxV / warm_B[:, None], axis=-1)
-        count_B = jnp.where(top_k_B > 0, top_k_B, logits_BxV.shape[1]).astype(jnp.float32)
-        prob_BxV = _cut(prob_BxV, jnp.ones_like(prob_BxV), count_B)
-        prob_BxV = _cut(prob_BxV, prob_BxV, top_p_B * prob_BxV.sum(-1))
+        ones_BxV = jnp.ones_like(prob_BxV)
+        prob_BxV = _cut(prob_BxV, ones_BxV, top_k_B.astype(jnp.float32), top_k_B > 0)
+        prob_BxV = _cut(prob_BxV, prob_BxV, top_p_B * prob_BxV.sum(-1), top_p_B < 1)
         uniform_B = jax.vmap(
             lambda seed, place: jax.random.uniform(jax.random.fold_in(jax.random.key(seed), place))
         )(seed_B, place_B)
@@ -54,8 +54,11 @@ def choose(
     return token_B, largest_B - jax.nn.logsumexp(logits_BxV, axis=-1)
 
 
-def _cut(prob_BxV: jax.Array, weight_BxV: jax.Array, enough_B: jax.Array) -> jax.Array:
-    """Sets to 0 the probabilities below the highest cut that leaves enough weight.
+def _cut(
+    prob_BxV: jax.Array, weight_BxV: jax.Array, enough_B: jax.Array, asked_B: jax.Array
+) -> jax.Array:
+    """Sets to 0 the probabilities below the highest cut that leaves enough weight, in the rows that
+    ask for it.
 
     The cut is found by halving, as sorting a vocabulary takes longer than the model does.
     """
@@ -67,7 +70,11 @@ def _cut(prob_BxV: jax.Array, weight_BxV: jax.Array, enough_B: jax.Array) -> jax
         fits_B = kept_B >= enough_B
         return jnp.where(fits_B, middle_B, low_B), jnp.where(fits_B, high_B, middle_B)
 
-    largest_B = prob_BxV.max(-1)
-    low_B, _ = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros_like(largest_B), largest_B))
-    # the search ends just below the cut
-    return jnp.where(prob_BxV >= low_B[:, None], prob_BxV, 0.0)
+    def cut() -> jax.Array:
+        largest_B = prob_BxV.max(-1)
+        low_B, _ = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros_like(largest_B), largest_B))
+        # the search ends just below the cut
+        kept_BxV = (prob_BxV >= low_B[:, None]) | ~asked_B[:, None]
+        return jnp.where(kept_BxV, prob_BxV, 0.0)
+
+    return jax.lax.cond(asked_B.any(), cut, lambda: prob_BxV)

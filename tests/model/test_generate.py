@@ -43,7 +43,8 @@ IMPORTED = "llama3", "smollm2", "qwen3", "gemma3"
 def model(family: str) -> tuple[ModelConfig, transformer.Params]:
     if family in IMPORTED:
         with tempfile.TemporaryDirectory() as folder:
-            return read_hf(write_tiny(family, Path(folder) / "hf"))[1:]
+            _, config, params = read_hf(write_tiny(family, Path(folder) / "hf"))
+        return config, jax.device_put(params)
     config = ModelConfig(**SHAPE | FAMILIES[family])
     params = transformer.init_params(config, 0)
     # weights large enough for answers to depend on all of the prompt
@@ -88,7 +89,7 @@ def prompts(count: int, shared: int, max_tokens: int = 12) -> list[Prompt]:
     head = rng.integers(STOP + 1, 304, shared)
     bodies = [rng.integers(STOP + 1, 304, rng.integers(1, 2 * PIECE)) for _ in range(count)]
     rows = [b if i < count // 2 else np.r_[head, b][:300] for i, b in enumerate(bodies)]
-    return [Prompt(row.tolist(), max_tokens) for row in rows]
+    return [Prompt(row.tolist(), max_tokens + i % 4) for i, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -102,8 +103,9 @@ def test_greedy_answers_are_those_without_a_cache(family: str) -> None:
         assert answers[number].tokens == expected.tokens
         assert answers[number].finish == expected.finish
         np.testing.assert_allclose(answers[number].logprobs, expected.logprobs, atol=1e-3)
-    # one program each, for all lengths
-    assert {f._cache_size() for f in generator._functions.values()} == {1}
+    # for all lengths; decoding for 4, 2 and 1 slots
+    programs = {name: f._cache_size() for name, f in generator._functions.items()}
+    assert programs == {"prefill": 1, "place": 1, "decode": 3, "move": 1}
 
 
 @pytest.mark.parametrize("family", IMPORTED)
@@ -142,9 +144,10 @@ def test_what_prompts_share_is_read_once() -> None:
 
 def test_no_length_compiles_anything_more() -> None:
     config, params = model("llama")
-    generator = Generator(params, config, stop_ids=[STOP], slots=3, context=300)
+    generator = Generator(params, config, stop_ids=[], slots=3, context=300)
     watched = Prompt([9, 10], 4, ended=lambda tokens: 1 if tokens else None)
-    list(generator.generate(iter([watched, Prompt([9] * 5, 4, temperature=0.5)])))
+    ends = [Prompt([9] * 5, count, temperature=0.5) for count in (9, 18, 27)]
+    list(generator.generate(iter([watched, *ends])))
     compiled: list[str] = []
 
     def listen(event: str, seconds: float, **facts: object) -> None:
@@ -160,7 +163,7 @@ def test_no_length_compiles_anything_more() -> None:
         jax.monitoring.unregister_event_duration_listener(listen)
     assert len(answers) == len(asked)
     assert not compiled
-    assert sum(f._cache_size() for f in generator._functions.values()) == 3
+    assert sum(f._cache_size() for f in generator._functions.values()) == 6
 
 
 def test_a_mesh_says_the_same() -> None:
