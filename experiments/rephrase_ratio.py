@@ -266,6 +266,8 @@ def prepare(settings: Settings) -> None:
       GristmillError: a corpus is missing, or was rewritten from something else.
     """
     root = artefacts.data_root()
+    for name in settings.others:
+        Corpus.open(root, name)  # refuses before anything is made
     sources = [Corpus.open(root, name) for name in settings.sources]
     rewritten = [_open_rewritten(root, name, settings) for name in settings.rewritten]
     write_definitions(root, settings.name + SUFFIX, definitions_of(settings))

@@ -224,7 +224,7 @@ def test_what_makes_no_sweep_is_told_in_one_line(
         ("ratios=['-1:1']", "'-1:1' is no ratio"),
         ("ratios=['1:1', '2:2']", "['1:1', '2:2'] names one twice"),
         ("rewritten=['math_reversed']", "math_reversed@1 was rewritten from math_sample@"),
-        ("rewritten=['stray']", "document a of stray@1 was made of no document of rephrase_ratio."),
+        ("rewritten=['stray']", "of stray@1 was made of no document of rephrase_ratio.sources"),
         ("rewritten=['docs_sample']", "names docs_sample, which is real text"),
         ("sources=[]", "rephrase_ratio.sources names at least one corpus"),
         ("name='a-b'", "use letters, digits and '_', at most 64"),
@@ -234,6 +234,7 @@ def test_what_makes_no_sweep_is_told_in_one_line(
         capsys.readouterr()
         command = ["sweep", "experiments.rephrase_ratio", "--gin_file", str(GIN), "--dry-run"]
         command += ["--gin", f"rephrase_ratio.{option}"]
+        command += ["--gin", "rephrase_ratio.others=['wiki_sample']"]
         if not option.startswith("sources"):
             command += ["--gin", "rephrase_ratio.sources=['docs_sample']"]
         if not option.startswith("rewritten"):
