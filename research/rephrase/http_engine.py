@@ -14,6 +14,7 @@ import json
 import math
 import queue
 import random
+import sys
 import threading
 import time
 from collections.abc import Coroutine, Generator, Iterator, Mapping
@@ -33,6 +34,7 @@ MAY_PASS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 DRIPPING = 4  # times the timeout: what an attempt may take whose bytes come one by one
 BYTES_PER_TOKEN = 64  # an answer of more than its tokens could have is endless
 MOST_TOKENS = 10**9  # that an answer can count
+SWITCH = 0.0005  # seconds that the wire's thread waits at most for the other; see `_Client`
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -255,7 +257,11 @@ class _Endless(Exception):
 
 
 class _Client:
-    """An HTTP client whose event loop runs in a thread of its own; a context manager."""
+    """An HTTP client whose event loop runs in a thread of its own; a context manager.
+
+    Python lets a thread that reads or sends wait 5 ms each time for one that calculates.  Several
+    times a request, while texts are cut and judged, that would leave the server idle.
+    """
 
     def __init__(self, concurrency: int, timeout: float, headers: Mapping[str, str]) -> None:
         self._loop = asyncio.new_event_loop()
@@ -267,6 +273,8 @@ class _Client:
         self._http = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
 
     def __enter__(self) -> _Client:
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH, self._interval))
         self._thread.start()
         return self
 
@@ -275,6 +283,7 @@ class _Client:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        sys.setswitchinterval(self._interval)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Lets a coroutine run beside the others."""

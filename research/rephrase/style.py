@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal, get_args
 
 from research.errors import GristmillError
+from research.rephrase.checks.words import words
 from research.rephrase.chunking import CHUNKERS
 from research.rephrase.engine import Message
 
@@ -61,7 +62,7 @@ class Check:
 Rejected = Literal["drop_piece", "keep_piece", "drop_document"]
 Placed = Literal["instead", "after"]
 Parser = Callable[[str, str], str | Rejection]
-READING = 2  # version of `plain_text`, which all parsers build on
+READING = 3  # version of how all styles read answers: `plain_text`, and prompts said again
 _PREAMBLE = re.compile(
     r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|here(?:'s| is| are| you go)|below is)"
     r"\b[^\n]{0,200}?[:.!]\s*\n+"
@@ -169,6 +170,8 @@ class Style:
             rewrite = self.parse(piece, answer)
             if not isinstance(rewrite, str | Rejection):
                 raise TypeError(f"parse gave {rewrite!r}, no text and no Rejection")
+            if isinstance(rewrite, str) and (said := self._said_again(piece, rewrite)):
+                return Rejection("prompt said again", said)
             for check in () if isinstance(rewrite, Rejection) else self.checks:
                 rejection = check(piece, rewrite)
                 if not isinstance(rejection, Rejection | None):
@@ -181,6 +184,19 @@ class Style:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise GristmillError(f"style {self.name} cannot judge an answer: {said}") from None
         return rewrite
+
+    def _said_again(self, piece: str, rewrite: str) -> str:
+        """A line of the question or sentence of the instruction that a rewrite has, and the piece
+        has not."""
+        told, own = (f" {' '.join(words(text))} " for text in (piece, rewrite))
+        lines = [(line, 3) for line in re.split(r"\{text\}|\{title\}|\n", self.question)]
+        lines += [(line, 5) for line in re.split(r"(?<=[.:!?])\s+", self.instruction)]
+        for line, least in lines:
+            asked = words(line)
+            phrase = f" {' '.join(asked)} "
+            if len(asked) >= least and phrase in own and phrase not in told:
+                return line.strip()
+        return ""
 
     def describe(self) -> dict[str, Any]:
         """All that decides what is asked and what is taken, as plain JSON values."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from research.rephrase.checks.evaluation import NoEvaluationItems, decontaminated
-from research.rephrase.style import Rejection
+from research.rephrase.style import Rejection, Style
 from research.rephrase.styles import STYLES
 from research.rephrase.styles.parsing import dialogue, program, question_answers, table_and_question
 
@@ -53,6 +53,15 @@ POEM = Style(
     checks=(LengthRatio(0.1, 2.0), Rhymes()),
 )
 '''
+
+
+def test_a_prompt_that_is_said_again_is_no_rewrite() -> None:
+    style = Style("s", 1, "about", "Use short words for all of it.", question="Say so:\n{text}")
+    assert style.judge("A text.", "A word. Use short words for all of it!", "stop") == Rejection(
+        "prompt said again", "Use short words for all of it."
+    )
+    told = "Use short words for all of it, they say."
+    assert style.judge(told, told, "stop") == told
 
 
 def test_every_style_describes_itself_and_asks() -> None:

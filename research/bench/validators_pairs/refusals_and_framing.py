@@ -277,10 +277,14 @@ CASES = (
         good=(
             "The analyzer that you name is deleted, and it cannot be brought back.",
             "Rewrite rules cannot bring the analyzer back: it is deleted for good.",
+            "I have now deleted the analyzer, and nobody can undo what was done.",
         ),
         bad=(
             "Rewrite this text: the analyzer that you name is deleted for good.",
             "Rewrite the following text:\nThe analyzer that you name is deleted for good.",
+            "In this case, the original text is:\n\nThe analyzer you name is gone for good.",
+            "I've just rewritten this text to make it more engaging. The analyzer goes for good.",
+            "The text to be rewritten is that an analyzer is deleted and cannot be brought back.",
         ),
     ),
 )

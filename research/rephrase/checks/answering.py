@@ -107,7 +107,10 @@ _ANNOUNCED = re.compile(
             r"\A\W*(?:rewrite|rewriting|paraphrase|rephrase|revision|output|response|"
             r"summary)\W{0,3}:",
             rf"\A\W*(?:please )?(?:rewrite|rephrase|paraphrase|summari[sz]e) (?:(?:this|the) )?"
-            rf"(?:following )?{_TEXT}\W{{0,3}}:",
+            rf"(?:following )?{_TEXT}\b(?:\W{{0,3}}:| (?:to|so|in|by|as|for)\b)",
+            rf"\b(?:the )?(?:original|following|given) {_TEXT} (?:is|reads|was)\b[^.\n]{{0,40}}:",
+            rf"\b{_TEXT} (?:to be {_MADE}|to (?:rewrite|rephrase))\b",
+            rf"\A\W*i(?:['’]ve| have) (?:just |now )?{_MADE} (?:the|this|your) {_TEXT}\b",
             rf"\A\W*(?:in|for) (?:this|the|my) {_MADE} {_TEXT}\b",
             rf"\A\W*(?:this|the) {_MADE} {_TEXT} (?:is|has|keeps|uses|maintains|preserves|aims)\b",
             r"\A\W*(?:as (?:you )?requested|as per your request)\b",
