@@ -21,7 +21,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from research.model.projection import gather_rows, scatter_rows
+from research.model.projection import gather_rows, on_one_cpu, scatter_rows
 from research.model.sharding import BATCH_AXES
 
 # a float32 gradient of the head of more than this is never held whole: it would be the largest
@@ -130,6 +130,9 @@ class _Local:
 
     def one_pass(self, head_DxV, *rows):
         """Loss and gradients chunk by chunk, adding up the gradient of the head."""
+        exact = self.soft_cap is None and head_DxV.dtype == jnp.float32
+        if exact and on_one_cpu(self.mesh):
+            return self.one_pass_on_cpu(head_DxV, *rows)
 
         def step(carry, chunk):
             loss, d_head_DxV = carry
@@ -145,6 +148,38 @@ class _Local:
         (loss, d_head_DxV), chunks = lax.scan(step, carry, self.split(rows))
         nll_N, d_hidden_NxD = self.join(chunks, len(rows[1]))
         return loss, nll_N, d_hidden_NxD, self.scatter(d_head_DxV, rows[0].dtype)
+
+    def one_pass_on_cpu(self, head_DxV, hidden_NxD, targets_N, weights_N):
+        """The same, with the gradient of the logits never written.
+
+        It is exp(logits) by a factor for each token, which may as well go to the hidden state, less
+        the weight at the target, whose share in both products is a row looked up or added.  In less
+        than float32, the difference of the two products would be nothing but their rounding.
+        """
+        target_NxD = head_DxV.T[targets_N]
+        target_N = (hidden_NxD * target_NxD).sum(axis=-1)
+
+        def step(carry, chunk):
+            loss, d_head_DxV = carry
+            hidden_CxD, target_C, weights_C = chunk
+            logits_CxV = self.logits(hidden_CxD, head_DxV)
+            largest_C = logits_CxV.max(axis=-1)
+            exp_CxV = jnp.exp(logits_CxV - largest_C[:, None])
+            sum_C = exp_CxV.sum(axis=-1)
+            lse_C = largest_C + jnp.log(sum_C)
+            nll_C = lse_C - target_C
+            loss += jnp.sum(weights_C * (nll_C + self.z_loss * lse_C**2))
+            scale_Cx1 = (weights_C * (1 + 2 * self.z_loss * lse_C) / sum_C)[:, None]
+            d_head_DxV += (scale_Cx1 * hidden_CxD).T @ exp_CxV
+            return (loss, d_head_DxV), (nll_C, scale_Cx1 * (exp_CxV @ head_DxV.T))
+
+        carry = jnp.float32(0), jnp.zeros_like(head_DxV)
+        chunks = self.split((hidden_NxD, target_N, weights_N))
+        (loss, d_head_DxV), chunks = lax.scan(step, carry, chunks)
+        nll_N, d_hidden_NxD = self.join(chunks, len(targets_N))
+        d_hidden_NxD -= weights_N[:, None] * target_NxD
+        d_head_VxD = d_head_DxV.T.at[targets_N].add(-weights_N[:, None] * hidden_NxD)
+        return loss, nll_N, d_hidden_NxD, d_head_VxD.T
 
     def forward(self, head_DxV, *rows):
         def step(loss, chunk):
