@@ -36,7 +36,7 @@ FAMILIES = {
     "qwen": {"qkv_bias": True, "tied_embeddings": True},
 }  # fmt: skip
 # imported from Hugging Face folders, whose logits are those of `transformers` (test_weights.py)
-IMPORTED = "llama3", "smollm2", "qwen3", "gemma3"
+IMPORTED = "llama3", "qwen3", "gemma3"
 
 
 @functools.cache
@@ -113,10 +113,10 @@ def test_imported_models_answer_as_they_do_without_a_cache(family: str) -> None:
     config, params = model(family)
     rng = np.random.default_rng(0)
     asked = [
-        Prompt(rng.integers(STOP + 1, config.vocabulary_size, length).tolist(), 16)
-        for length in (1, 7, PIECE, PIECE + 9, 2 * PIECE + 1)
+        Prompt(rng.integers(STOP + 1, config.vocabulary_size, length).tolist(), 8)
+        for length in (1, PIECE, PIECE + 9, 2 * PIECE + 1)
     ]
-    generator = Generator(params, config, stop_ids=[STOP], slots=2, context=200)
+    generator = Generator(params, config, stop_ids=[STOP], slots=1, context=200)
     answers = dict(generator.generate(iter(asked)))
     for number, prompt in enumerate(asked):
         expected = without_cache(family, prompt)
@@ -170,9 +170,9 @@ def test_a_mesh_says_the_same() -> None:
     config, params = model("llama")
     mesh = make_mesh(MeshSpec(tensor=2), jax.devices()[:2])
     asked = prompts(6, shared=60)
-    one = dict(Generator(params, config, stop_ids=[STOP], slots=3, context=400)
+    one = dict(Generator(params, config, stop_ids=[STOP], slots=2, context=400)
                .generate(iter(asked)))  # fmt: skip
-    two = dict(Generator(params, config, stop_ids=[STOP], slots=3, context=400, mesh=mesh)
+    two = dict(Generator(params, config, stop_ids=[STOP], slots=2, context=400, mesh=mesh)
                .generate(iter(asked)))  # fmt: skip
     assert [one[i].tokens for i in range(6)] == [two[i].tokens for i in range(6)]
     with pytest.raises(GristmillError, match="by tensor only"):
