@@ -244,4 +244,4 @@ def test_what_makes_no_sweep_is_told_in_one_line(
         (line,) = [line for line in told.splitlines() if "experiment" in line or "Error" in line]
         assert message in line, told
     with pytest.raises(GristmillError, match=r"gristmill weights import FILE\.gguf --name smollm2"):
-        ratio.prepare(ratio.Settings(sources=("docs_sample",), rewritten=("docs_faq",)))
+        ratio.prepare(ratio.Settings(sources=("docs_sample",), rewritten=("docs_faq",), others=()))
