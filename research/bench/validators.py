@@ -22,7 +22,7 @@ from research.rephrase.checks.loops import NoLoops
 from research.rephrase.checks.names import NamesKept
 from research.rephrase.checks.numbers import NumbersKept
 from research.rephrase.checks.overlap import NotCopied, NotInvented
-from research.rephrase.checks.programs import CodeParses, PublicNamesKept
+from research.rephrase.checks.programs import CodeChanged, CodeParses, PublicNamesKept
 from research.rephrase.style import Check
 from research.terminal import progress
 
@@ -39,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     AnswerKept(),
     EquationsHold(),
     CodeParses(),
+    CodeChanged(),
     PublicNamesKept(),
     CodeRuns(),
     BlocksRun(),
@@ -51,6 +52,8 @@ def validators(rounds: int) -> list[Figure]:
     for check in progress(CHECKS, desc="validators", unit="check"):
         counts, held_out = judge(check)
         for prefix, found in (("", counts), ("held_out_", held_out)):
+            if not found.total():
+                continue
             for figure, wrong in (("precision", "good rejected"), ("recall", "bad taken")):
                 right = found["bad rejected"]
                 value = right / max(1, right + found[wrong])

@@ -163,6 +163,22 @@ PARSES = (
     ),
 )
 
+CHANGED = (
+    Case(
+        "code_changed",
+        "def double(x):\n    return x+x\n",
+        good=(
+            "def double(x):\n    return 2 * x\n",
+            "def double(x):\n    # twice\n    return x+x\n",
+            "def double(x: int) -> int:\n    return x+x\n",
+        ),
+        bad=(
+            "def double(x):\n    return x+x\n",
+            "\ndef double(x):\n        return x+x",
+        ),
+    ),
+)
+
 NAMES = (
     Case(
         "public_names",
@@ -433,4 +449,4 @@ BLOCKS = (
     ),
 )  # fmt: skip
 
-CASES = (*PARSES, *NAMES, *RUNS, *BLOCKS)
+CASES = (*PARSES, *CHANGED, *NAMES, *RUNS, *BLOCKS)

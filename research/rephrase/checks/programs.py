@@ -35,6 +35,17 @@ def _is_string(node: ast.stmt) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
+class CodeChanged(Check):
+    """Rewrites that are not their source again, with other spaces at most."""
+
+    name: ClassVar[str] = "code_changed"
+    version: ClassVar[int] = 1
+
+    def __call__(self, source: str, rewrite: str) -> Rejection | None:
+        return Rejection("nothing changed") if source.split() == rewrite.split() else None
+
+
+@dataclasses.dataclass(frozen=True)
 class PublicNamesKept(Check):
     """Rewrites that define the public names of their source, to be used as before.
 

@@ -15,7 +15,7 @@ from research.rephrase.checks.language import SameLanguage
 from research.rephrase.checks.length import LengthRatio
 from research.rephrase.checks.loops import NoLoops
 from research.rephrase.checks.overlap import NotInvented
-from research.rephrase.checks.programs import CodeParses, PublicNamesKept
+from research.rephrase.checks.programs import CodeChanged, CodeParses, PublicNamesKept
 from research.rephrase.style import Style
 from research.rephrase.styles.parsing import program
 
@@ -37,7 +37,7 @@ STYLE_GUIDE = Style(
     answer_tokens=2.5,
     least_answer_tokens=200,
     parse=program,
-    checks=(LengthRatio(0.4, 4.0), CodeParses(), PublicNamesKept(), CodeRuns()),
+    checks=(LengthRatio(0.4, 4.0), CodeParses(), CodeChanged(), PublicNamesKept(), CodeRuns()),
     rejected="keep_piece",
 )
 
@@ -57,7 +57,7 @@ SELF_CONTAINED = Style(
     answer_tokens=2.5,
     least_answer_tokens=300,
     parse=program,
-    checks=(LengthRatio(0.2, 5.0), CodeParses(), PublicNamesKept(), CodeRuns()),
+    checks=(LengthRatio(0.2, 5.0), CodeParses(), CodeChanged(), PublicNamesKept(), CodeRuns()),
     rejected="drop_document",
 )
 
