@@ -23,6 +23,7 @@ from research.rephrase.checks.names import NamesKept
 from research.rephrase.checks.numbers import NumbersKept
 from research.rephrase.checks.overlap import NotCopied, NotInvented
 from research.rephrase.checks.programs import CodeChanged, CodeParses, PublicNamesKept
+from research.rephrase.checks.undefined_names import NamesDefined
 from research.rephrase.style import Check
 from research.terminal import progress
 
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     CodeParses(),
     CodeChanged(),
     PublicNamesKept(),
+    NamesDefined(),
     CodeRuns(),
     BlocksRun(),
 )

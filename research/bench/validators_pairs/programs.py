@@ -179,7 +179,43 @@ CHANGED = (
     ),
 )
 
+DEFINED = (
+    Case(
+        "names_defined",
+        "import json\nfrom . import events\n\n\ndef load(path):\n    with open(path) as file:\n"
+        "        return decode(json.load(file))\n\n\ndef loop():\n    return events.current()\n",
+        good=(
+            "import json as j\nfrom . import events\n\ndef load(path):\n    try:\n        with open(path) as f:\n"
+            "            return decode(j.load(f))\n    except OSError as error:\n        raise ValueError(path) from error\n"
+            "\ndef loop():\n    return events.current()\n",
+            "from .events import *\nfrom json import *\n\ndef read(f):\n    return decode(load(f))\n",
+            "def first(xs, *rest, key=None, **more):\n    global seen\n    seen = [y for x in xs if (y := x)]\n"
+            "    match xs:\n        case [a, *b]:\n            return a, b, __name__\n        case {'k': v, **others}:\n"
+            "            return v, others\n    return lambda z: (z, rest, key, more, seen)\n",
+        ),
+        bad=(
+            "import json\n\ndef load(path):\n    with open(path) as file:\n        return decode(json.load(file))\n"
+            "\ndef loop():\n    return events.current()\n",
+            "def load(path: Path):\n    return decode(path.read_text())\n",
+            "from . import events\n\ndef load(path):\n    return copy.deepcopy(path)\n",
+        ),
+    ),
+)
+
 NAMES = (
+    Case(
+        "public_names",
+        "from _abc import *\nfrom _abc import __all__\nfrom _ctx import Context, Token\n\n__all__ = ('Context', 'x')\n"
+        "__version__ = '1.0'\n\ndef x():\n    pass\n",
+        good=(
+            "from _ctx import Context\nfrom _abc import *\n\n__version__ = '1.0'\n\ndef x():\n    # does nothing\n    pass\n",
+            "from _ctx import *\nfrom _abc import *\n\n__version__ = '1.0'\n\ndef x():\n    return None\n",
+        ),
+        bad=(
+            "from _abc import _G\nfrom _ctx import Context\n\n__version__ = '1.0'\n\ndef x():\n    pass\n",
+            "from _abc import *\nfrom _ctx import Context\n\ndef x():\n    pass\n",
+        ),
+    ),
     Case(
         "public_names",
         _STACK,
@@ -449,4 +485,4 @@ BLOCKS = (
     ),
 )  # fmt: skip
 
-CASES = (*PARSES, *CHANGED, *NAMES, *RUNS, *BLOCKS)
+CASES = (*PARSES, *CHANGED, *DEFINED, *NAMES, *RUNS, *BLOCKS)

@@ -50,13 +50,14 @@ class PublicNamesKept(Check):
     """Rewrites that define the public names of their source, to be used as before.
 
     Functions, methods, classes and constants of the module and of its public classes, without those
-    that begin with an underscore (but with `__init__`) and without tests.  Whoever called a
+    that begin with an underscore (but with `__init__`) and without tests; what the source lists in
+    `__all__` or takes over by `from … import *`, and `__version__`.  Whoever called a
     function before must be able to call it the same way: parameters keep order, names and defaults;
     new ones have a default.  A source that does not parse is not judged.
     """
 
     name: ClassVar[str] = "public_names"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __call__(self, source: str, rewrite: str) -> Rejection | None:
         before, after = parse(source), parse(rewrite)
@@ -64,12 +65,16 @@ class PublicNamesKept(Check):
             return None
         if after is None:
             return Rejection("does not parse")
-        offered = _interface(after)
+        offered, taken_over = _interface(after), _imported(after)
         for name, old in _interface(before).items():
             if name not in offered:
                 return Rejection("public name lost", name)
             if what := old.broken_by(offered[name]):
                 return Rejection("signature changed", f"{name}: {what}")
+        everything = any(name.startswith("*") for name in taken_over)
+        for name in _passed_on(before):
+            if name not in taken_over | offered.keys() and (name[0] == "*" or not everything):
+                return Rejection("public name lost", name)
         return None
 
 
@@ -137,7 +142,7 @@ def _interface(tree: ast.Module) -> dict[str, _Offer]:
     classes = {node.name: node for node in _statements(tree.body) if isinstance(node, ast.ClassDef)}
     offers: dict[str, _Offer] = {}
     for name, node in _definitions(tree.body):
-        if name.startswith("_") or name.lower().startswith("test"):
+        if name != "__version__" and (name[0] == "_" or name.lower().startswith("test")):
             continue
         offers[name] = _offer(node)
         if isinstance(node, ast.ClassDef):
@@ -145,6 +150,30 @@ def _interface(tree: ast.Module) -> dict[str, _Offer]:
                 if not member.startswith("_") or member == "__init__":
                     offers[f"{name}.{member}"] = offer
     return offers
+
+
+def _passed_on(tree: ast.Module) -> list[str]:
+    """Of the names that a module imports, those that it lists in `__all__`; `*module` for all of a
+    module's."""
+    listed = {
+        part.value
+        for name, node in _definitions(tree.body)
+        if name == "__all__" and isinstance(node.value, ast.Tuple | ast.List)
+        for part in node.value.elts
+        if isinstance(part, ast.Constant)
+    }
+    return sorted(name for name in _imported(tree) if name in listed or name[0] == "*")
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The names that a module imports; `*module` for all of a module's."""
+    names: set[str] = set()
+    for node in _statements(tree.body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                star = f"*{'.' * node.level}{node.module or ''}" if alias.name == "*" else ""
+                names.add(star or alias.asname or alias.name.partition(".")[0])
+    return names
 
 
 def _members(

@@ -16,10 +16,12 @@ from research.rephrase.checks.length import LengthRatio
 from research.rephrase.checks.loops import NoLoops
 from research.rephrase.checks.overlap import NotInvented
 from research.rephrase.checks.programs import CodeChanged, CodeParses, PublicNamesKept
+from research.rephrase.checks.undefined_names import NamesDefined
 from research.rephrase.style import Style
 from research.rephrase.styles.parsing import program
 
 SWALLOW = "Fujii et al. 2025"
+_CODE = (CodeParses(), CodeChanged(), PublicNamesKept(), NamesDefined(), CodeRuns())
 
 STYLE_GUIDE = Style(
     name="swallow_style_guide",
@@ -37,7 +39,7 @@ STYLE_GUIDE = Style(
     answer_tokens=2.5,
     least_answer_tokens=200,
     parse=program,
-    checks=(LengthRatio(0.4, 4.0), CodeParses(), CodeChanged(), PublicNamesKept(), CodeRuns()),
+    checks=(LengthRatio(0.4, 4.0), *_CODE),
     rejected="keep_piece",
 )
 
@@ -57,7 +59,7 @@ SELF_CONTAINED = Style(
     answer_tokens=2.5,
     least_answer_tokens=300,
     parse=program,
-    checks=(LengthRatio(0.2, 5.0), CodeParses(), CodeChanged(), PublicNamesKept(), CodeRuns()),
+    checks=(LengthRatio(0.2, 5.0), *_CODE),
     rejected="drop_document",
 )
 
