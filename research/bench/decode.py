@@ -14,9 +14,9 @@ that all contenders read the same prompts and write as many tokens.
               those of the server's process, and none of its client's
   padded      batches of 32 prompts (padded_decoding.py)
 
-The server is run by the interpreter that $GRISTMILL_LLAMA_PYTHON names.  Its threads spin while they
-wait for one another, which on a busy machine counts against it: there, run all of it on one core
-(taskset -c 0 gristmill bench decode).
+The server is run by the interpreter that $GRISTMILL_LLAMA_PYTHON names.  Its threads spin while
+they wait for one another, which on a busy machine counts against it: there, run all of it on one
+core (taskset -c 0 gristmill bench decode).
 """
 
 from __future__ import annotations
