@@ -15,6 +15,7 @@ from research.rephrase.checks.equations import EquationsHold
 from research.rephrase.checks.execution import BlocksRun, CodeRuns, same_output
 from research.rephrase.checks.number_values import mentions
 from research.rephrase.checks.programs import CodeParses, PublicNamesKept
+from research.rephrase.checks.undefined_names import NamesDefined
 from research.rephrase.chunking import chunk_prose
 
 RUNNING = ("code_runs", "blocks_run")
