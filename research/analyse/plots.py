@@ -260,7 +260,12 @@ def learning_curves(
 
 
 def _titled(metric: str) -> str:
-    return "training loss" if metric == "loss" else f"held out: {shorten(metric_title(metric), 40)}"
+    """The title of a panel of two, whose vertical axis names the unit."""
+    if metric == "loss":
+        return "training loss"
+    parts = metric_parts(metric)
+    told = parts[1] if parts and parts[1] != "all" else metric_title(metric)
+    return f"held out: {shorten(told, 30)}"
 
 
 def _curves(results: Results, metric: str, size: str) -> list[tuple[str, pd.DataFrame]]:
