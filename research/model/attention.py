@@ -29,6 +29,8 @@ QUERY_CHUNK = 1024  # longest stretch of queries whose logits plain attention ho
 CPU_PARTS = 4
 SHORTEST_PART = 64
 SPLASH_BLOCK = 512  # tile edge; tiles must also be multiples of 128
+MOST_PARTIAL_SUMS = 8  # of the gradient of the queries in the backward pass
+LONGEST_KEY_BLOCK = 2048  # of the backward pass: what fits into a core's own memory
 LANES = 128
 MASKED = -1e30  # finite, so that exp and its gradient never meet inf - inf
 
@@ -198,13 +200,13 @@ def _splash(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, me
     L = q_BxLxHxK.shape[1]
     if L % LANES:
         raise GristmillError(f"splash attention takes rows of a multiple of {LANES}, not {L}")
-    block = next(size for size in range(SPLASH_BLOCK, 0, -LANES) if L % size == 0)
+    block, backward_keys = splash_blocks(L)
     sizes = kernel.BlockSizes(
         block_q=block,
         block_kv=block,
         block_kv_compute=block,
         block_q_dkv=block,
-        block_kv_dkv=block,
+        block_kv_dkv=backward_keys,
         block_kv_dkv_compute=block,
         use_fused_bwd_kernel=True,
     )
@@ -239,6 +241,20 @@ def _splash(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, config, window, me
         )
     q, k, v = (x.transpose(0, 2, 1, 3) for x in (q_BxLxHxK, k_BxLxJxK, v_BxLxJxK))
     return local(q, k, v, segment_ids_BxL).transpose(0, 2, 1, 3)
+
+
+def splash_blocks(length: int) -> tuple[int, int]:
+    """Tile edges for rows of a length: of queries and keys, and of keys in the backward pass.
+
+    The backward kernel writes a gradient of all queries for every block of keys, to be summed
+    afterwards: with the same tiles for rows of 8192, the 16 of them took a quarter of the step's
+    memory.
+    """
+    block = next(size for size in range(SPLASH_BLOCK, 0, -LANES) if length % size == 0)
+    longest = min(length, LONGEST_KEY_BLOCK)
+    divisors = [size for size in range(block, longest + 1, block) if length % size == 0]
+    few = (size for size in divisors if length // size <= MOST_PARTIAL_SUMS)
+    return block, next(few, divisors[-1])
 
 
 def _fused(q_BxLxHxK, k_BxLxJxK, v_BxLxJxK, segment_ids_BxL, window):

@@ -10,17 +10,18 @@ that training runs, sharded over the devices of a topology that is only describe
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
 
 from research.errors import GristmillError
-from research.model.attention import SPLASH_BLOCK
+from research.model.attention import splash_blocks
 from research.model.config import ModelConfig, flops_per_token
 from research.model.sharding import MeshSpec, check_mesh, make_mesh
 from research.train.flops import count
@@ -191,7 +192,8 @@ def compile_step(
         text = max(Path(folder).glob("*.after_optimizations.txt"), key=lambda p: p.stat().st_size)
         traffic = collectives(text.read_text(encoding="utf-8"))
     memory = compiled.memory_analysis()
-    cost = count(traced.jaxpr, _visited_share(run.model, run.data.length))
+    share = functools.partial(visited_share, run.model, run.data.length)
+    cost = count(traced.jaxpr, share)
     gathered = sum(t.operand_bytes for t in traffic if t.kind == "all-gather")
     # the state is read and written once, what is gathered is written and read again
     moved = 2 * memory.argument_size_in_bytes + 2 * gathered + cost.bytes / len(devices)
@@ -262,12 +264,28 @@ def parse_exhausted(text: str) -> tuple[float | None, float | None]:
     return None, None
 
 
-def _visited_share(model: ModelConfig, length: int) -> float:
-    """The share of splash attention's blocks that the masks leave, over all layers."""
-    block = next((size for size in range(SPLASH_BLOCK, 0, -128) if length % size == 0), length)
-    blocks = length // block
+def visited_share(model: ModelConfig, length: int, kernel: str, grid: Sequence[int]) -> float:
+    """The share of the grid of one of splash attention's kernels that the masks leave.
+
+    Args:
+      model: for its windows, over which the share is a mean.
+      length: of a row.
+      kernel: its name.
+      grid: […, heads, blocks of queries, blocks of keys], of the backward kernel
+        […, blocks of keys, heads, blocks of queries]; less what no window of a row reaches.
+    """
+    rows, keys = splash_blocks(length)
+    if "fwd" in kernel:
+        keys, cells = rows, grid[-2] * grid[-1]
+    else:
+        cells = grid[-3] * grid[-1]
     visited = 0
     for window in model.windows:
-        reach = blocks if window is None else -(-(window - 1) // block)
-        visited += sum(min(row, reach) + 1 for row in range(blocks))
-    return visited / (len(model.windows) * blocks**2)
+        reach = min(window or length, length)
+        # blocks of which the last query sees the first key, and the first query the last key
+        visited += sum(
+            key <= row + rows - 1 and row - (key + keys - 1) < reach
+            for row in range(0, length, rows)
+            for key in range(0, length, keys)
+        )
+    return visited / (len(model.windows) * cells)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jax.extend import core
@@ -34,7 +34,13 @@ class Cost:
         return Cost(times * self.flops, times * self.bytes)
 
 
-def count(jaxpr: core.Jaxpr | core.ClosedJaxpr, kernel_share: float = 1.0) -> Cost:
+# of a kernel's name and grid, the share of the grid that does any work
+KernelShare = Callable[[str, Sequence[int]], float]
+
+
+def count(
+    jaxpr: core.Jaxpr | core.ClosedJaxpr, kernel_share: KernelShare = lambda name, grid: 1.0
+) -> Cost:
     """The cost of one run of a program.
 
     A branch counts as the most expensive of its alternatives, a `while` of unknown length once.
@@ -79,10 +85,12 @@ def _bytes(equation: core.JaxprEqn) -> float:
     return float(sum(aval.size * aval.dtype.itemsize for aval in avals))
 
 
-def _kernel_flops(parameters: dict[str, Any], share: float) -> float:
+def _kernel_flops(parameters: dict[str, Any], share: KernelShare) -> float:
     if (cost := parameters.get("cost_estimate")) is not None:
         return float(cost.flops)
-    return share * math.prod(parameters["grid_mapping"].grid) * count(parameters["jaxpr"]).flops
+    grid = parameters["grid_mapping"].grid
+    runs = share(parameters["name"] or "", grid) * math.prod(grid)
+    return runs * count(parameters["jaxpr"]).flops
 
 
 def _jaxprs(parameters: dict[str, Any]) -> Iterator[core.Jaxpr | core.ClosedJaxpr]:

@@ -221,6 +221,8 @@ def test_every_kernel_follows_the_masking_rule(
     expected = naive_attention(*qkv, np.asarray(segments_BxL), cap, window)
     np.testing.assert_allclose(plain, expected, atol=1e-5)
     monkeypatch.setattr(attention_lib, "QUERY_CHUNK", 64)
+    monkeypatch.setattr(attention_lib, "SPLASH_BLOCK", 128)
+    monkeypatch.setattr(attention_lib, "MOST_PARTIAL_SUMS", 1)  # tiles of 128 × 256 backward
     for kind in ("plain", "splash"):  # plain is in chunks now
         other, gradients = run(kind)
         np.testing.assert_allclose(other, expected, atol=1e-5)

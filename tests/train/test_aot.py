@@ -16,9 +16,11 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from research.errors import GristmillError
+from research.model.attention import splash_blocks
+from research.model.config import ModelConfig
 from research.model.projection import torus_sides
 from research.model.sharding import MESH_AXES
-from research.train.aot import parse_exhausted, topology_devices
+from research.train.aot import parse_exhausted, topology_devices, visited_share
 from research.train.flops import count
 from research.train.hardware import KINDS
 from research.train.hlo import collectives
@@ -154,6 +156,24 @@ def test_flops_of_loops_branches_and_shards():
     mesh = Mesh(np.array(jax.devices()).reshape(8), ("x",))
     sharded = jax.shard_map(jnp.matmul, mesh=mesh, in_specs=(P("x"), P()), out_specs=P("x"))
     assert count(jax.make_jaxpr(sharded)(a, b)).flops == product
+
+
+@pytest.mark.parametrize(("length", "window"), [(640, None), (2048, 300), (8192, None)])
+def test_the_visited_share_is_that_of_the_mask(length, window):
+    model = ModelConfig(
+        vocabulary_size=64, layers=2, width=64, heads=3, kv_heads=1, head_dim=64, mlp_width=64,
+        max_length=length, window=window,
+    )  # fmt: skip
+    mask_LxL = np.tri(length, dtype=bool)
+    if window:
+        mask_LxL &= ~np.tri(length, k=-window, dtype=bool)
+    rows, keys = splash_blocks(length)
+    assert length // keys <= 8
+    for kernel, edge in (("splash_mha_fwd", rows), ("splash_mha_dkv", keys)):
+        blocks = mask_LxL.reshape(length // rows, rows, length // edge, edge).any((1, 3))
+        forward, backward = (3, *blocks.shape), (blocks.shape[1], 3, blocks.shape[0])
+        grid = forward if kernel.endswith("fwd") else backward
+        assert visited_share(model, length, kernel, grid) == pytest.approx(blocks.mean())
 
 
 @pytest.mark.parametrize(
