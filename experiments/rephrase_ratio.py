@@ -47,11 +47,12 @@ bits per byte of what is held out,
     both_1to1_matched  1.822  1.933      4.33   8.7     +0.00 [-0.10, +0.11]  cannot tell
     both_1to3_matched  1.825  1.911      4.35   8.7     +0.01 [-0.07, +0.09]  cannot tell
 
-Nothing is settled on real text, where the sweep could see differences of 0.1 to 0.2.  With all
-there is, 1:1 comes first on real text, rewrites and Wikipedia, within what seeds do; matched it does not
-on real text, as if that were the fresher data alone.  On rewrites the matched arms rank by how much
-of them they read: `rewritten` is better than `real_matched` by 0.08 [0.04, 0.12].  The matched arms
-are judged by `gristmill report DIR --baseline real_matched`.
+Nothing is settled on real text, where the sweep could see differences from `real` of 0.1 to 0.2 and
+from `real_matched` of 0.2 to 0.4.  With all there is, 1:1 comes first on real text, rewrites and
+Wikipedia, within what seeds do; matched it does not on real text, as if that were the fresher data
+alone.  On rewrites the matched arms rank by how much of them they read: `rewritten` is better than
+`real_matched` by 0.08 [0.04, 0.12].  The matched arms are judged by `gristmill report DIR
+--baseline real_matched`.
 
 With corpora of your own:
 
