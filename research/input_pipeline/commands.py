@@ -240,7 +240,8 @@ def _add_modules(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE",
-        help="a Python module that defines more Tasks or Mixtures (may be repeated)",
+        help="a Python module, or a .json of the data root's definitions/, with more Tasks or "
+        "Mixtures (may be repeated)",
     )
 
 

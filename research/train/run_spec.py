@@ -52,8 +52,8 @@ class DataConfig:
       on_cap: what a source at its cap does.
       packer: how documents fill rows.
       across_documents: if True, documents of a row attend and predict across their borders.
-      modules: Python modules that define the mixture, beside the shipped ones (no part of the
-        fingerprint: the sources they define are compared instead).
+      modules: what defines the mixture beside the shipped modules, as in `load_mixture` (no part of
+        the fingerprint: the sources they define are compared instead).
     """
 
     mixture: str
