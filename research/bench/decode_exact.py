@@ -5,8 +5,8 @@ by SmolLM2-135M-Instruct in float32, in 32 slots together and one at a time, and
 by llama.cpp, which is given the same weights in float32 and a cache in float32.  Then the model
 that is trained reads each prompt with its answer at once, without any cache, and judges: each token
 of an answer must have the largest logit there.  As each is judged after those before it, an answer
-that passes is the greedy one.  Ours go on after the end of the text, which llama.cpp can only be
-forbidden to choose; its answers end there, and that they do is judged too.
+that passes is the greedy one.  Ours go on after the end of the text; llama.cpp's end with it, for
+it could only be forbidden to choose it.
 
   mismatches      answers with a token whose logit is more than 0.001 below the largest; of all, and
                   of each way
@@ -37,11 +37,10 @@ from research import artefacts
 from research.bench.decode import MODEL, Prompts, real_prompts
 from research.bench.figures import Figure
 from research.bench.llama_client import LlamaServer, find_llama
-from research.jax_engine import ChatTokenizer
 from research.model import transformer
 from research.model.config import ModelConfig
 from research.model.generate import Completion, Generator, Prompt
-from research.model.weights import load_weights, weights_folder
+from research.model.weights import load_weights
 from research.terminal import progress
 
 PROMPTS, LLAMA_PROMPTS = 100, 24
@@ -71,9 +70,8 @@ def decode_exact(rounds: int) -> list[Figure]:
     for way, slots in (("batched", SLOTS), ("alone", 1)):
         answers[way] = _generate(params, config, prompts, slots)
         bar.update()
-    (end,) = ChatTokenizer(weights_folder(root) / MODEL).stop_ids
     for way, exact in (("llama.cpp", True), ("quantised", False)):
-        answers[way] = _llama(python, gguf, prompts[:LLAMA_PROMPTS], end, exact)
+        answers[way] = _llama(python, gguf, prompts[:LLAMA_PROMPTS], exact)
         bar.update()
     ours = [answer.tokens for answer in answers["batched"]]
     quantised = [answer.tokens for answer in answers.pop("quantised")]
@@ -111,17 +109,14 @@ def _generate(
     return [done[number] for number in range(len(prompts))]
 
 
-def _llama(python: str, gguf: Path, prompts: Prompts, end: int, exact: bool) -> list[Completion]:
-    """Its answers, with the token `end` where they end before they must."""
+def _llama(python: str, gguf: Path, prompts: Prompts, exact: bool) -> list[Completion]:
+    """Its answers, with the end of the text where they have it."""
     with tempfile.TemporaryDirectory() as folder:
         if exact:
             gguf = write_float32(gguf, Path(folder) / "float32.gguf")
         with LlamaServer(python, gguf, slots=8, context=CONTEXT, exact=exact) as server:
             answers = server.answer(prompts, stop=True)
-    return [
-        Completion(tuple(tokens) if len(tokens) == count else (*tokens, end), (), "length")
-        for tokens, (_, count) in zip(answers, prompts, strict=True)
-    ]
+    return [Completion(tuple(tokens), (), "stop") for tokens in answers]
 
 
 def write_float32(source: Path, target: Path) -> Path:
