@@ -17,10 +17,10 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"\s*(#|//|/\*|\*|--|;|<!--|\"\"\"|''')")
-# encoded data, with the bounds of StarCoder 2; possessive, so that the time is linear
+# encoded data, with the bounds of StarCoder 2; possessive or atomic, so that the time is linear
 _ENCODED = re.compile(
     r"[a-zA-Z0-9+/\n=]{64,}+"
-    r"|(?:\b(?:0x|\\x)?+[0-9a-fA-F]{2}(?:,[ \t\r\n]*+|\b[ \t\r\n]++)){8,}+"
+    r"|(?>(?:\b(?:0x|\\x)?+[0-9a-fA-F]{2}(?:,[ \t\r\n]*+|\b[ \t\r\n]++)){8,})"
     r"|(?:\\x[0-9a-fA-F]{2}){8,}+"
     r"|(?:\\u[0-9a-fA-F]{4}){8,}+"
 )

@@ -2,7 +2,8 @@
 
 Counts agree with those of `tokenize` in Python 3.11, where an f-string is one token, whatever the
 Python that runs it.  The expression has no two ways to match, so its time is linear; an open quote
-ends with the line or the text.
+ends with the line or the text.  Repeated alternatives are atomic groups, for Python before 3.11.5
+matches them wrongly where they are possessive (https://github.com/python/cpython/issues/106052).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ _TOKEN = re.compile(
       \r?\n[ \t\f]*+                                            # the end of a line, indentation
     | \\\r?\n                                                  # a line that is continued
     | \#[^\r\n]*+
-    | (?:[rRbBuUfFtT]{1,2}+(?=["']))?+(?:
-          \"{3}(?:[^"\\]++|\\.|\"(?!\"\"))*+(?:\"{3}|\Z)
-        | '{3}(?:[^'\\]++|\\.|'(?!''))*+(?:'{3}|\Z)
-        | \"(?:[^"\\\r\n]++|\\(?:\r\n|.))*+\"?+
-        | '(?:[^'\\\r\n]++|\\(?:\r\n|.))*+'?+ )
+    | (?:[rRbBuUfFtT]{1,2}+(?=["']))?(?:
+          \"{3}(?>(?:[^"\\]++|\\.|\"(?!\"\"))*)(?:\"{3}|\Z)
+        | '{3}(?>(?:[^'\\]++|\\.|'(?!''))*)(?:'{3}|\Z)
+        | \"(?>(?:[^"\\\r\n]++|\\(?:\r\n|.))*)\"?+
+        | '(?>(?:[^'\\\r\n]++|\\(?:\r\n|.))*)'?+ )
     | (?:0[xX][0-9a-fA-F_]++|0[oObB][0-7_]++
-        |(?:[0-9][0-9_]*+(?:\.[0-9_]*+)?+|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?+[jJ]?+)
+        |(?:[0-9][0-9_]*+(?:\.[0-9_]*+)?|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?[jJ]?+)
     | \w++
     | \*\*=|//=|>>=|<<=|\.\.\.|->|:=|!=|\*\*|//|>>|<<|[-+*/%&|^=<>@]=?
     | .
