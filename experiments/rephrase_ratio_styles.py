@@ -1,6 +1,6 @@
 """The style of the shipped sweep of `rephrase_ratio`: WRAP's medium style, taken as it is written.
 
-    gristmill rephrase docs_sample --style experiments.rephrase_ratio_styles:AS_WRITTEN …
+    gristmill rephrase docs_short --style experiments.rephrase_ratio_styles:AS_WRITTEN …
 
 The instruction is that of `wikipedia`, so that answers which are in the store serve both.  The
 checks are fewer: WRAP itself takes whatever its 7B model writes after the preamble, and a model of

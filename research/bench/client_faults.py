@@ -40,7 +40,7 @@ from research.terminal import progress
 
 SLOTS, SECONDS, KILLS, TIMEOUT = 64, 0.25, 2, 2.0
 ANCHOR_RUNS = 24
-DOCUMENTS = 40  # of wiki_sample, about 2,500 pieces
+DOCUMENTS = 40  # of wiki_sample, about 3,500 pieces
 SOURCE = "wiki_sample"
 CHUNK_TOKENS = 120
 INSTRUCTION = "Write the words in reverse."
