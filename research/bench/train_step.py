@@ -139,9 +139,11 @@ def _serve(sizes: dict[str, float]) -> None:
     }
     batches = jax.device_put(batches, trainer.batch_sharding)
 
+    steps = trainer.compiled(batches)
+
     def call() -> None:
         nonlocal state
-        state, metrics = trainer.steps(state, batches)
+        state, metrics = steps(state, batches)
         jax.device_get(metrics)
 
     call()
