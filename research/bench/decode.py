@@ -176,15 +176,28 @@ def _serve(name: str, root: Path) -> None:
 
 
 def _with_slots(params, config):
+    import jax
+
     from research.model.generate import Generator, Prompt
 
     generator = Generator(params, config, stop_ids=[], slots=SLOTS, context=CONTEXT)
-    list(generator.generate(iter([Prompt([1, 2], 2)])))  # compiles all programs
+    # answers that end one after another have every program compiled, those for few slots too
+    list(generator.generate(Prompt([1, 2], 1 + number) for number in range(SLOTS)))
+    compiled: list[str] = []
+
+    def listen(event: str, seconds: float, **facts: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(facts))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
 
     def answer(prompts: Prompts) -> tuple[float, list[Sequence[int]]]:
         start = time.process_time()
         done = dict(generator.generate(Prompt(*prompt) for prompt in prompts))
-        return time.process_time() - start, [done[i].tokens for i in range(len(prompts))]
+        seconds = time.process_time() - start
+        if compiled:
+            raise GristmillError("decode: a program was compiled in the middle of a round")
+        return seconds, [done[i].tokens for i in range(len(prompts))]
 
     return answer
 
