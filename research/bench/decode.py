@@ -49,7 +49,7 @@ SHORTEST, LONGEST = 0.3, 2.0  # answers, as multiples of their pieces
 LEAST_TOKENS, MOST_PROMPT_TOKENS = 8, 400
 CONTEXT = 1024
 SLOTS, LLAMA_SLOTS = 32, 8
-PROMPTS = 64  # of a round
+PROMPTS = 128  # of a round: four for each slot, so that the last answers weigh little
 Prompts = list[tuple[list[int], int]]
 
 

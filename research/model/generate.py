@@ -19,7 +19,6 @@ another, over the cache.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -33,10 +32,21 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from research.errors import GristmillError
 from research.model.config import ModelConfig
 from research.model.embedding import look_up
+from research.model.projection import lay_for_few, on_one_cpu, project, project_few
 from research.model.rope import rope_tables
 from research.model.sampling import choose
-from research.model.sharding import BATCH_AXES, constrain, param_shardings, partition_spec
-from research.model.transformer import Block, Ends, Params, Place, assemble, logits, structure
+from research.model.sharding import BATCH_AXES, constrain, partition_spec
+from research.model.transformer import (
+    Block,
+    Ends,
+    Params,
+    Place,
+    assemble,
+    capped,
+    logical_axes,
+    logits,
+    structure,
+)
 
 PIECE = 64  # tokens of a prompt that are read at a time
 SPAN = 128  # places of the cache that attention looks at at a time
@@ -150,6 +160,8 @@ class Generator:
         self.config, self.slots, self.context, self.mesh = config, slots, context, mesh
         # a piece that begins within the context ends within the cache; the end is for slots at rest
         self._places = -(-(context + PIECE) // SPAN) * SPAN
+        # a mesh of one CPU computes as larger meshes do
+        self._few = mesh is None and on_one_cpu(mesh)
         self._stop_ids = np.asarray(list(stop_ids) or [-1], np.int32)
         self._params = self._lay_out(params)
         self._widths = sorted({-(-slots // 4), -(-slots // 2), slots})
@@ -353,13 +365,20 @@ class Generator:
           The tokens, their log-probabilities, whether they belong to the answers (they end none),
           and whether the answers go on after them.
         """
-        logits_RxV = logits(hidden_Rx1xD, params, self.config)[:, 0]
+        logits_RxV = self._logits(params, hidden_Rx1xD)
         token_R, logprob_R = choose(
             logits_RxV, settings["temperature"], settings["top_p"], settings["top_k"],
             settings["seed"], place_R,
         )  # fmt: skip
         new_R = ~jnp.isin(token_R, self._stop_ids)
         return token_R, logprob_R, new_R, new_R & (settings["left"] > 1)
+
+    def _logits(self, params: Params, hidden_Rx1xD: jax.Array) -> jax.Array:
+        if not self._few:
+            return logits(hidden_Rx1xD, params, self.config)[:, 0]
+        head_VxD = params["embedding" if self.config.tied_embeddings else "head"]
+        of_rows = project_few(hidden_Rx1xD[:, 0], head_VxD, (), None, dtype=jnp.float32)
+        return capped(of_rows, self.config)
 
     def _layers(
         self,
@@ -404,7 +423,7 @@ class Generator:
                 written.append((keys, values))
                 return _attend(q, keys, values, places_RxT, filled, c, window)
 
-            place = Place(tables[window], attend, self.mesh)
+            place = Place(tables[window], attend, self.mesh, project_few if self._few else project)
             x_RxTxD = assemble(graph, block)(x_RxTxD, place)
         return written, ends.final_norm(x_RxTxD)
 
@@ -414,15 +433,19 @@ class Generator:
         """Each layer's parameters by themselves, matrices in the dtype that they are used in.
 
         A program that picks a layer out of stacked arrays would copy the whole model at each token.
+        On one CPU, matrices lie as `project_few` wants them.
         """
-        c = self.config
+        c, mesh = self.config, self.mesh
         dtype = jnp.dtype(c.compute_dtype)
-        shardings = None if self.mesh is None else param_shardings(c, self.mesh)
+        axes = logical_axes(c)
 
-        def place(array: Any, sharding: NamedSharding | None) -> Any:
-            kind = dtype if len(array.shape) > 1 else array.dtype
+        def lay(array: Any, names: tuple[str, ...]) -> Any:
+            kind = dtype if len(names) > 1 else array.dtype
+            sharding = None if mesh is None else NamedSharding(mesh, partition_spec(names))
             if isinstance(array, jax.ShapeDtypeStruct):
                 return jax.ShapeDtypeStruct(array.shape, kind, sharding=sharding)
+            if self._few and "embed" in names and names[0] != "vocabulary":
+                array = lay_for_few(array, names)
             return jax.device_put(array.astype(kind), sharding)
 
         def one(array: Any, layer: int) -> Any:
@@ -430,23 +453,18 @@ class Generator:
                 return jax.ShapeDtypeStruct(array.shape[1:], array.dtype)
             return array[layer]
 
-        def unstacked(sharding: NamedSharding) -> NamedSharding:
-            return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:]))
-
-        ends = {name: params[name] for name in params if name != "layers"}
-        if shardings is None:
-            place_all = functools.partial(jax.tree.map, lambda array: place(array, None))
-            layers = [
-                place_all(jax.tree.map(lambda a, i=i: one(a, i), params["layers"]))
-                for i in range(c.layers)
-            ]
-            return {**place_all(ends), "layers": layers}
-        of_layer = jax.tree.map(unstacked, shardings["layers"])
+        ends = {
+            name: jax.tree.map(lay, params[name], axes[name]) for name in params if name != "layers"
+        }
         layers = [
-            jax.tree.map(lambda a, s, i=i: place(one(a, i), s), params["layers"], of_layer)
+            jax.tree.map(
+                lambda array, names, i=i: lay(one(array, i), names[1:]),
+                params["layers"],
+                axes["layers"],
+            )
             for i in range(c.layers)
         ]
-        return {**{n: jax.tree.map(place, ends[n], shardings[n]) for n in ends}, "layers": layers}
+        return {**ends, "layers": layers}
 
     def _shapes(self) -> State:
         """The state as `jax.ShapeDtypeStruct`."""

@@ -52,6 +52,39 @@ def project(
     return _project(product, x, w, whole)
 
 
+def project_few(
+    x: jax.Array,
+    w: jax.Array,
+    axes: Sequence[str],
+    mesh: Mesh | None,
+    contract: int = 1,
+    *,
+    dtype: jnp.dtype | None = None,
+) -> jax.Array:
+    """`project` for few tokens on a CPU, by a weight that `lay_for_few` has laid out.
+
+    The weight is the left side: XLA packs the right side of a product anew each time, which for a
+    hundred tokens or less takes up to a third of the time if that is the weight.
+
+    Args:
+      x: as for `project`.
+      w: [F, …, D], or [D, H, K] with contract=2.
+      axes, mesh: not looked at.
+      contract: number of axes summed over, the last ones of both.
+      dtype: of the result, if not that of x.
+    """
+    rows = x.ndim - contract
+    dimensions = (_last(w, contract), _last(x, contract))
+    y = lax.dot_general(w, x, (dimensions, ((), ())), preferred_element_type=dtype)
+    # behind a barrier, or XLA swaps the two again
+    return jnp.moveaxis(lax.optimization_barrier(y), range(-rows, 0), range(rows))
+
+
+def lay_for_few(w: jax.Array, axes: Sequence[str]) -> jax.Array:
+    """A weight with what is summed over in its last axes: [D, …] as […, D], […, D] as [D, …]."""
+    return jnp.moveaxis(w, 0, -1) if axes[0] == "embed" else jnp.moveaxis(w, -1, 0)
+
+
 def on_one_cpu(mesh: Mesh | None) -> bool:
     """Whether a single CPU device computes it all."""
     if mesh is None:

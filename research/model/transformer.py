@@ -80,11 +80,13 @@ class Place:
       tables: cosines and sines for its queries and keys.
       attend: its kernel with its window, from queries, keys and values.
       mesh: what the activations are sharded over.
+      project: what multiplies by its weights, as they have been laid out.
     """
 
     tables: tuple[jax.Array, jax.Array]
     attend: Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
     mesh: Mesh | None
+    project: Callable[..., jax.Array] = project
 
 
 class Attention(nnx.Module):
@@ -106,9 +108,9 @@ class Attention(nnx.Module):
 
     def __call__(self, x_BxLxD: jax.Array, place: Place) -> jax.Array:
         c, mesh = self.config, place.mesh
-        q_BxLxHxK = project(x_BxLxD, self.query[...], QUERY_AXES, mesh)
-        k_BxLxJxK = project(x_BxLxD, self.key[...], KV_AXES, mesh)
-        v_BxLxJxK = project(x_BxLxD, self.value[...], KV_AXES, mesh)
+        q_BxLxHxK = place.project(x_BxLxD, self.query[...], QUERY_AXES, mesh)
+        k_BxLxJxK = place.project(x_BxLxD, self.key[...], KV_AXES, mesh)
+        v_BxLxJxK = place.project(x_BxLxD, self.value[...], KV_AXES, mesh)
         if c.qkv_bias:
             q_BxLxHxK += self.query_bias[...].astype(q_BxLxHxK.dtype)
             k_BxLxJxK += self.key_bias[...].astype(k_BxLxJxK.dtype)
@@ -123,7 +125,7 @@ class Attention(nnx.Module):
             for x, name in ((q_BxLxHxK, "query"), (k_BxLxJxK, "key"), (v_BxLxJxK, "value"))
         )
         out_BxLxHxK = checkpoint_name(place.attend(q, k, v), "attention_out")
-        return project(out_BxLxHxK, self.output[...], OUTPUT_AXES, mesh, contract=2)
+        return place.project(out_BxLxHxK, self.output[...], OUTPUT_AXES, mesh, contract=2)
 
 
 class Mlp(nnx.Module):
@@ -135,15 +137,15 @@ class Mlp(nnx.Module):
         self.up = weight(rngs, (c.width, c.mlp_width), WIDEN_AXES, INIT_STD)
         self.down = weight(rngs, (c.mlp_width, c.width), NARROW_AXES, residual_std(c))
 
-    def __call__(self, x_BxLxD: jax.Array, mesh: Mesh | None) -> jax.Array:
-        gate_BxLxF = project(x_BxLxD, self.gate[...], WIDEN_AXES, mesh)
-        up_BxLxF = project(x_BxLxD, self.up[...], WIDEN_AXES, mesh)
+    def __call__(self, x_BxLxD: jax.Array, place: Place) -> jax.Array:
+        gate_BxLxF = place.project(x_BxLxD, self.gate[...], WIDEN_AXES, place.mesh)
+        up_BxLxF = place.project(x_BxLxD, self.up[...], WIDEN_AXES, place.mesh)
         if self.config.activation == "swiglu":
             gate_BxLxF = jax.nn.silu(gate_BxLxF)
         else:
             gate_BxLxF = jax.nn.gelu(gate_BxLxF, approximate=True)
-        hidden_BxLxF = constrain(gate_BxLxF * up_BxLxF, ("batch", "length", "mlp"), mesh)
-        return project(hidden_BxLxF, self.down[...], NARROW_AXES, mesh)
+        hidden_BxLxF = constrain(gate_BxLxF * up_BxLxF, ("batch", "length", "mlp"), place.mesh)
+        return place.project(hidden_BxLxF, self.down[...], NARROW_AXES, place.mesh)
 
 
 class Block(nnx.Module):
@@ -162,7 +164,7 @@ class Block(nnx.Module):
         if self.config.post_norms:
             y_BxLxD = self.attention_post_norm(y_BxLxD)
         x_BxLxD = constrain(x_BxLxD + y_BxLxD, stream, place.mesh)
-        y_BxLxD = self.mlp(self.mlp_norm(x_BxLxD), place.mesh)
+        y_BxLxD = self.mlp(self.mlp_norm(x_BxLxD), place)
         if self.config.post_norms:
             y_BxLxD = self.mlp_post_norm(y_BxLxD)
         return constrain(x_BxLxD + y_BxLxD, stream, place.mesh)
@@ -309,9 +311,14 @@ def logits(hidden_BxLxD: jax.Array, params: Params, config: ModelConfig) -> jax.
     logits_BxLxV = jnp.einsum(
         "bld,dv->blv", hidden_BxLxD, head_DxV, preferred_element_type=jnp.float32
     )
-    if config.logit_soft_cap is not None:
-        logits_BxLxV = config.logit_soft_cap * jnp.tanh(logits_BxLxV / config.logit_soft_cap)
-    return logits_BxLxV
+    return capped(logits_BxLxV, config)
+
+
+def capped(logits: jax.Array, config: ModelConfig) -> jax.Array:
+    """Logits after the model's logit_soft_cap, if it has one."""
+    if config.logit_soft_cap is None:
+        return logits
+    return config.logit_soft_cap * jnp.tanh(logits / config.logit_soft_cap)
 
 
 REMAT_POLICIES = {
