@@ -374,6 +374,7 @@ class Generator:
         return token_R, logprob_R, new_R, new_R & (settings["left"] > 1)
 
     def _logits(self, params: Params, hidden_Rx1xD: jax.Array) -> jax.Array:
+        """float32 [R, V]."""
         if not self._few:
             return logits(hidden_Rx1xD, params, self.config)[:, 0]
         head_VxD = params["embedding" if self.config.tied_embeddings else "head"]

@@ -68,10 +68,13 @@ def project_few(
 
     Args:
       x: as for `project`.
-      w: [F, …, D], or [D, H, K] with contract=2.
-      axes, mesh: not looked at.
+      w: [F, D], [H, K, D], or [D, H, K] with contract=2.
+      axes, mesh: not looked at; they are there so that a `Place` can call either.
       contract: number of axes summed over, the last ones of both.
       dtype: of the result, if not that of x.
+
+    Returns:
+      [B, L, …].
     """
     rows = x.ndim - contract
     dimensions = (_last(w, contract), _last(x, contract))
